@@ -1,0 +1,1 @@
+"""Quartet's library: from topology.yml to four running, verified machines."""
