@@ -1,0 +1,196 @@
+"""Bring the machines to their desired state: connect, read, decide, plan, apply."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from provision import roles
+from provision.apply import Need, Outcome, Progress, apply
+from provision.connection import Connection
+from provision.errors import QuartetError
+from provision.lab.base import Endpoint
+from provision.mysql.cluster import Cluster, as_described, decide
+from provision.mysql.state import SERVER, database_state
+from provision.plan import MachinePlan, plan_machine
+from provision.resources import Fact, Snapshot
+from provision.roles.site import Site
+from provision.secrets import SecretStore
+from provision.topology import Topology
+
+START_DATABASE = "systemctl start mysql"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a run may change; empty means everything."""
+
+    machines: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    reclone: frozenset[str] = frozenset()
+
+    def has(self, machine: str) -> bool:
+        """Whether the run may change this machine."""
+        return not self.machines or machine in self.machines
+
+
+@dataclass
+class Survey:
+    """What was found before anything is changed."""
+
+    hosts: dict[str, Connection] = field(default_factory=dict)
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    failures: dict[str, QuartetError] = field(default_factory=dict)
+    plans: dict[str, MachinePlan] = field(default_factory=dict)
+    unreached: list[Need] = field(default_factory=list)
+    cluster: Cluster | None = None
+
+
+class Convergence:
+    """One run over the machines of a topology; a context manager, since it holds connections."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        secrets: SecretStore,
+        endpoint: Callable[[str], Endpoint],
+        known_hosts: Path,
+        selection: Selection | None = None,
+    ) -> None:
+        self._topology = topology
+        self._selection = selection or Selection()
+        self._site = Site(
+            topology, secrets, as_described(topology), reclone=self._selection.reclone
+        )
+        self._connections = {
+            machine.name: Connection(machine.name, endpoint(machine.name), known_hosts)
+            for machine in topology.machines
+        }
+        self._pool = ThreadPoolExecutor(max_workers=len(topology.machines))
+
+    def __enter__(self) -> "Convergence":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.map(lambda connection: connection.close(), self._connections.values())
+        self._pool.shutdown()
+
+    def survey(self) -> Survey:
+        """Read all machines at once and plan; nothing is changed."""
+        survey = Survey()
+        opening = {
+            name: self._pool.submit(connection.open)
+            for name, connection in self._connections.items()
+        }
+        facts = self._facts()  # rendered while the connections are being made
+        reading = {
+            name: self._pool.submit(lambda n=name: self._read(n, opening[n].result, facts[n]))
+            for name in opening
+        }
+        for name, future in reading.items():
+            try:
+                survey.snapshots[name] = future.result()
+                survey.hosts[name] = self._connections[name]
+            except QuartetError as error:
+                survey.failures[name] = error
+        self._plan(survey)
+        return survey
+
+    def start_databases(self, survey: Survey) -> list[str]:
+        """Start the database servers that are set up but don't answer, and return whose.
+
+        Only they can tell who is primary, so this comes before the plan that is applied.
+        """
+        down = [
+            name
+            for name, snapshot in survey.snapshots.items()
+            if database_state(snapshot).is_down and self._selection.has(name)
+        ]
+        list(self._pool.map(lambda name: self._start_database(survey, name), down))
+        return down
+
+    def apply(self, survey: Survey, progress: Progress) -> list[Outcome]:
+        """Carry the plans out, on the selected machines; those out of reach count as failed."""
+        plans = {name: plan for name, plan in survey.plans.items() if self._selection.has(name)}
+        outcomes = apply(plans, survey.hosts, survey.unreached, progress)
+        lost = [
+            Outcome(name, failed=1, errors=[error])
+            for name, error in survey.failures.items()
+            if self._selection.has(name)
+        ]
+        order = [machine.name for machine in self._topology.machines]
+        return sorted([*outcomes, *lost], key=lambda outcome: order.index(outcome.machine))
+
+    def _start_database(self, survey: Survey, name: str) -> None:
+        try:
+            survey.hosts[name].run(START_DATABASE, timeout_s=120)
+        except QuartetError as error:
+            survey.failures[name] = error
+            del survey.snapshots[name]
+
+    def _read(self, name: str, opened: Callable[[], None], facts: Iterable[Fact]) -> Snapshot:
+        opened()
+        return self._connections[name].read(facts)
+
+    def _facts(self) -> dict[str, list[Fact]]:
+        """The questions to each machine; they are the same whoever is primary."""
+        return {
+            machine.name: [
+                *[
+                    fact
+                    for _, each in roles.resources(machine, self._site)
+                    for fact in each.facts()
+                ],
+                *([SERVER] if machine.is_database else []),
+            ]
+            for machine in self._topology.machines
+        }
+
+    def _plan(self, survey: Survey) -> None:
+        databases = {
+            machine.name: database_state(survey.snapshots[machine.name])
+            for machine in self._topology.databases
+            if machine.name in survey.snapshots
+        }
+        survey.cluster = decide(self._topology, databases)
+        site = replace(self._site, cluster=survey.cluster)
+        survey.unreached = self._unreached(survey, site)
+        survey.plans = self._plans(survey, site, self._selection.roles)
+
+    def _plans(self, survey: Survey, site: Site, only: Collection[str]) -> dict[str, MachinePlan]:
+        return {
+            machine.name: plan_machine(
+                machine.name,
+                roles.resources(machine, site, only),
+                survey.snapshots[machine.name],
+            )
+            for machine in self._topology.machines
+            if machine.name in survey.snapshots
+        }
+
+    def _unreached(self, survey: Survey, site: Site) -> list[Need]:
+        """What some resource needs and this run will not bring about."""
+        complete = self._plans(survey, site, ())
+        chosen = (
+            self._plans(survey, site, self._selection.roles) if self._selection.roles else complete
+        )
+        needs = {
+            need
+            for name, plan in chosen.items()
+            if self._selection.has(name)
+            for step in plan.steps
+            for need in step.resource.requires
+        }
+        return [need for need in sorted(needs) if self._is_unreached(need, complete, chosen)]
+
+    def _is_unreached(
+        self,
+        need: Need,
+        complete: Mapping[str, MachinePlan],
+        chosen: Mapping[str, MachinePlan],
+    ) -> bool:
+        name, resource_id = need
+        if name not in complete:
+            return True
+        will_do = self._selection.has(name) and chosen[name].has_step(resource_id)
+        return complete[name].has_step(resource_id) and not will_do

@@ -1,0 +1,1 @@
+"""What replication needs beyond files: who is primary, seeding, following, promotion."""

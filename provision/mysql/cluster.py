@@ -1,0 +1,129 @@
+"""Who is primary: read from the servers; topology.yml is asked only before there is any data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from provision.errors import QuartetError
+from provision.mysql.gtid import GtidSet
+from provision.mysql.state import DatabaseState
+from provision.topology import Machine, Topology
+
+States = Mapping[str, DatabaseState]
+
+
+class NoPrimaryError(QuartetError):
+    """The servers disagree, or too few of them answer, so that no primary can be told."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The part that each database machine has, and the transactions that only a replica has."""
+
+    primary: Machine
+    replicas: tuple[Machine, ...]
+    errant: Mapping[str, GtidSet] = field(default_factory=dict)
+
+
+def as_described(topology: Topology) -> Cluster:
+    """The cluster as topology.yml describes it, before any server was asked."""
+    return _cluster(topology, topology.primary, {})
+
+
+def decide(topology: Topology, states: States) -> Cluster:
+    """Tell who is primary from what the servers say.
+
+    `states` has the database machines that could be reached. Raises NoPrimaryError where two
+    servers take writes, or where the one that has the data can't be told.
+    """
+    members = {name: state for name, state in states.items() if state.is_member}
+    name = (
+        _writable(members)
+        or _followed(topology, members, states)
+        or _most_advanced(topology, members, states)
+        or topology.primary.name
+    )
+    return _cluster(topology, topology.machine(name), states)
+
+
+def _cluster(topology: Topology, primary: Machine, states: States) -> Cluster:
+    replicas = tuple(machine for machine in topology.databases if machine != primary)
+    return Cluster(primary, replicas, _errant(primary, states))
+
+
+def _writable(members: States) -> str | None:
+    writable = sorted(name for name, state in members.items() if state.is_writable_primary)
+    if len(writable) > 1:
+        raise NoPrimaryError(
+            " and ".join(writable),
+            "both take writes (split brain); nothing was changed",
+            "decide whose data counts, then on the other one run"
+            " `sudo mysql -e 'SET GLOBAL super_read_only=ON'` and `inv provision` again",
+        )
+    return writable[0] if writable else None
+
+
+def _followed(topology: Topology, members: States, states: States) -> str | None:
+    """The server that the replicas follow: it is primary even while it is fenced or away."""
+    hosts = {state.source.host for state in members.values() if state.source}
+    followed = [machine.name for machine in topology.databases if str(machine.address) in hosts]
+    if len(followed) != 1:
+        return None
+    state = states.get(followed[0])
+    if state is not None and _lost_its_data(state):
+        return None
+    return followed[0] if state is None or state.source is None else None
+
+
+def _lost_its_data(state: DatabaseState) -> bool:
+    return state.is_blank or not (state.answers or state.configured)
+
+
+def _most_advanced(topology: Topology, members: States, states: States) -> str | None:
+    """The member that has everything the others have; only safe when every server was asked."""
+    if not members:
+        return None
+    silent = [m.name for m in topology.databases if m.name not in states or states[m.name].is_down]
+    if silent:
+        raise NoPrimaryError(
+            " and ".join(silent),
+            "no primary is left among the databases that answer, and this one may have newer data",
+            f"bring it back (`./lab up {silent[0]}`) and run `inv provision` again",
+        )
+    complete = [name for name, state in members.items() if _has_all(state, members)]
+    if not complete:
+        raise NoPrimaryError(
+            " and ".join(sorted(members)),
+            "no primary is left, and each has transactions that another lacks",
+            "compare @@gtid_executed of them and decide whose data counts",
+        )
+    return min(complete, key=lambda name: _rank(name, members[name], topology))
+
+
+def _has_all(state: DatabaseState, members: States) -> bool:
+    return all(other.gtid_executed <= state.gtid_executed for other in members.values())
+
+
+def _rank(name: str, state: DatabaseState, topology: Topology) -> tuple[bool, bool, str]:
+    """Among equals: who has written before (a fresh clone has not), then the file's primary."""
+    return (
+        not state.gtid_executed.has_server(state.server_uuid),
+        name != topology.primary.name,
+        name,
+    )
+
+
+def _errant(primary: Machine, states: States) -> dict[str, GtidSet]:
+    """What each replica has executed and the primary has not.
+
+    The servers are read one after the other, so the primary's own newest transactions may be
+    missing from what was read of it: they are never errant.
+    """
+    source = states.get(primary.name)
+    if source is None or not source.answers:
+        return {}
+    extra = {
+        name: (state.gtid_executed - source.gtid_executed).without_server(source.server_uuid)
+        for name, state in states.items()
+        if name != primary.name
+    }
+    return {name: gtids for name, gtids in extra.items() if gtids}

@@ -1,0 +1,127 @@
+"""The primary: takes writes, has the accounts, and waits for a replica before it acknowledges."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from provision.errors import QuartetError
+from provision.mysql.accounts import DATABASE, Accounts
+from provision.mysql.sql import execute
+from provision.mysql.state import SERVER, database_state
+from provision.resources import Fact, Host, Resource, Snapshot, State, changed_keys
+
+DRAIN_TIMEOUT_S = 60
+PRIMARY_ID = "mysql primary"
+
+
+@dataclass(frozen=True)
+class Primary(Resource):
+    """A server that follows nobody and takes writes, losslessly.
+
+    It boots read-only (see files/mysql), since after a crash only a comparison with the others can
+    tell whether it still is the primary; this resource is what opens it.
+    """
+
+    accounts: Accounts
+
+    @property
+    def id(self) -> str:
+        return PRIMARY_ID
+
+    def facts(self) -> tuple[Fact, ...]:
+        return (SERVER,)
+
+    def desired(self) -> State:
+        return {
+            "follows": "nobody",
+            "takes writes": "yes",
+        } | {f"account {account.user}": account.fingerprint[:16] for account in self.accounts}
+
+    def actual(self, snapshot: Snapshot) -> State:
+        state = database_state(snapshot)
+        return {
+            "follows": state.source.host if state.source else "nobody",
+            "takes writes": "no" if state.super_read_only else "yes",
+        } | {
+            f"account {account.user}": state.accounts.get(account.key, "absent")[:16]
+            for account in self.accounts
+        }
+
+    def apply(self, host: Host, changes: Mapping[str, str]) -> None:
+        # Read anew: the server may have been restarted, read-only, since the plan was made.
+        changes = changed_keys(self, host.read([SERVER]))
+        stale = [account for account in self.accounts if f"account {account.user}" in changes]
+        if "follows" in changes:
+            promote(host)
+        # Before there is an account to follow it with, waiting for a replica would be for ever.
+        first_time = changes.get(f"account {self.accounts.replication.user}") == "absent"
+        _wait_for_replicas(host, on=not first_time)
+        if "takes writes" in changes:
+            _open(host)
+        if stale:
+            execute(
+                host,
+                f"CREATE DATABASE IF NOT EXISTS {DATABASE} CHARACTER SET utf8mb4",
+                *[statement for account in stale for statement in account.statements()],
+            )
+
+
+@dataclass(frozen=True)
+class Lossless(Resource):
+    """The primary acknowledges a commit only when a replica has it."""
+
+    primary: str
+    triggers = (PRIMARY_ID,)
+
+    @property
+    def requires(self) -> tuple[tuple[str, str], ...]:  # type: ignore[override]
+        """The primary itself, on the same machine."""
+        return ((self.primary, PRIMARY_ID),)
+
+    @property
+    def id(self) -> str:
+        return "mysql semi-sync"
+
+    def facts(self) -> tuple[Fact, ...]:
+        return (SERVER,)
+
+    def desired(self) -> State:
+        return {"waits for a replica": "yes"}
+
+    def actual(self, snapshot: Snapshot) -> State:
+        on = database_state(snapshot).semi_sync_source
+        return {"waits for a replica": "yes" if on else "no"}
+
+    def apply(self, host: Host, changes: Mapping[str, str]) -> None:
+        _wait_for_replicas(host, on=True)
+
+
+def _wait_for_replicas(host: Host, *, on: bool) -> None:
+    execute(host, f"SET GLOBAL rpl_semi_sync_source_enabled = {'ON' if on else 'OFF'}")
+
+
+def _open(host: Host) -> None:
+    # super_read_only OFF leaves read_only ON, so both are said.
+    execute(host, "SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
+
+
+def promote(host: Host) -> None:
+    """Make a replica stop following, after it has applied all that it has received.
+
+    RESET REPLICA ALL throws away relay logs that are not applied yet, hence the wait before it.
+    """
+    waited = execute(
+        host,
+        "STOP REPLICA IO_THREAD",
+        "SELECT WAIT_FOR_EXECUTED_GTID_SET(received_transaction_set, "
+        f"{DRAIN_TIMEOUT_S}) FROM performance_schema.replication_connection_status"
+        " WHERE channel_name = ''",
+        timeout_s=DRAIN_TIMEOUT_S + 30,
+    )
+    if waited and waited[0][0] != "0":
+        raise QuartetError(
+            host.name,
+            f"has received transactions that it did not apply within {DRAIN_TIMEOUT_S} s;"
+            " it was not promoted",
+            "look at its applier with `SHOW REPLICA STATUS` and run `inv provision` again",
+        )
+    execute(host, "STOP REPLICA", "RESET REPLICA ALL")

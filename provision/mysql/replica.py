@@ -1,0 +1,199 @@
+"""A replica: seeded by CLONE, follows the primary by GTID over verified TLS, refuses writes."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from provision.errors import QuartetError
+from provision.mysql.accounts import Account
+from provision.mysql.gtid import GtidSet
+from provision.mysql.primary import PRIMARY_ID
+from provision.mysql.sql import execute, literal
+from provision.mysql.state import SERVER, DatabaseState, database_state
+from provision.resources import Fact, Host, Resource, Snapshot, State, changed_keys
+from provision.topology import Machine
+from provision.waiting import wait_until
+
+CLONE_TIMEOUT_S = 3600
+RESTART_TIMEOUT_S = 120
+FOLLOW_TIMEOUT_S = 60
+# A donor serves one recipient at a time (ER_CLONE_TOO_MANY_CONCURRENT_CLONES).
+_DONORS: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+@dataclass(frozen=True)
+class Replica(Resource):
+    """A server that follows the primary and is read-only, even for administrators.
+
+    `errant` are transactions that it has and the primary has not: rejoining would hide them, and
+    cloning anew loses them, so that is done only where `reclone` allows it.
+    """
+
+    primary: Machine
+    port: int
+    authority: str
+    replication: Account
+    clone: Account
+    errant: GtidSet = field(default_factory=GtidSet)
+    reclone: bool = False
+
+    @property
+    def requires(self) -> tuple[tuple[str, str], ...]:  # type: ignore[override]
+        """The primary must be open before anybody can follow it."""
+        return ((self.primary.name, PRIMARY_ID),)
+
+    @property
+    def id(self) -> str:
+        return "mysql replica"
+
+    def facts(self) -> tuple[Fact, ...]:
+        return (SERVER,)
+
+    def desired(self) -> State:
+        return {
+            "seeded": "yes",
+            "follows": str(self.primary.address),
+            "link": "TLS, verified, by GTID",
+            "receives": "ON",
+            "applies": "ON",
+            "error": "none",
+            "takes writes": "no",
+            "acknowledges": "yes",
+            "errant transactions": "none",
+        }
+
+    def actual(self, snapshot: Snapshot) -> State:
+        state = database_state(snapshot)
+        return {
+            "seeded": "yes" if state.is_member else "no",
+            "follows": state.source.host if state.source else "nobody",
+            "link": self._link(state),
+            "receives": state.receiver,
+            "applies": state.applier,
+            "error": state.error or "none",
+            "takes writes": "no" if state.super_read_only else "yes",
+            "acknowledges": "yes" if state.semi_sync_replica else "no",
+            "errant transactions": self._errant(state),
+        }
+
+    def apply(self, host: Host, changes: Mapping[str, str]) -> None:
+        # Read anew: the server may have been restarted since the plan was made.
+        changes = changed_keys(self, host.read([SERVER]))
+        if "errant transactions" in changes and not self.reclone:
+            raise self._refuse_errant(host)
+        if "seeded" in changes or "errant transactions" in changes:
+            self._seed(host)
+            self._follow(host)
+        elif "follows" in changes or "link" in changes:
+            self._follow(host)
+        execute(
+            host,
+            "SET GLOBAL super_read_only = ON",
+            "SET GLOBAL rpl_semi_sync_source_enabled = OFF",
+            "SET GLOBAL rpl_semi_sync_replica_enabled = ON",
+            # The receiver tells its source at connection that it acknowledges: connect anew.
+            *(["STOP REPLICA IO_THREAD"] if "acknowledges" in changes else []),
+            *(["STOP REPLICA"] if "error" in changes else []),
+            "START REPLICA",
+        )
+        self._await_replicating(host)
+
+    def _seed(self, host: Host) -> None:
+        """Replace all data of this server by the primary's, with CLONE; mysqld restarts by itself."""
+        donor = f"{self.primary.address}:{self.port}"
+        before = self._started_at(host)
+        with _DONORS[self.primary.name]:
+            execute(
+                host,
+                "STOP REPLICA",
+                "RESET REPLICA ALL",
+                "SET GLOBAL super_read_only = OFF",
+                f"SET GLOBAL clone_valid_donor_list = {literal(donor)}",
+            )
+            self._clone(host)
+        wait_until(
+            lambda: self._started_at(host) not in ("", before),
+            where=host.name,
+            what="mysqld is back after CLONE",
+            deadline_s=RESTART_TIMEOUT_S,
+            next_step=f"./lab ssh {host.name} sudo journalctl -u mysql",
+        )
+
+    def _clone(self, host: Host) -> None:
+        clone = (
+            f"CLONE INSTANCE FROM {literal(self.clone.user)}@{literal(str(self.primary.address))}"
+            f":{self.port} IDENTIFIED BY {literal(self.clone.password)} REQUIRE SSL"
+        )
+        try:
+            execute(host, clone, timeout_s=CLONE_TIMEOUT_S)
+        except QuartetError as error:
+            # The server restarts itself at the end, so the client may lose its connection.
+            if not any(sign in error.what for sign in ("ERROR 2013", "ERROR 3707")):
+                raise
+
+    def _follow(self, host: Host) -> None:
+        execute(
+            host,
+            "STOP REPLICA",
+            "CHANGE REPLICATION SOURCE TO "
+            f"SOURCE_HOST = {literal(str(self.primary.address))}, SOURCE_PORT = {self.port}, "
+            f"SOURCE_USER = {literal(self.replication.user)}, "
+            f"SOURCE_PASSWORD = {literal(self.replication.password)}, "
+            "SOURCE_AUTO_POSITION = 1, SOURCE_SSL = 1, SOURCE_SSL_VERIFY_SERVER_CERT = 1, "
+            f"SOURCE_SSL_CA = {literal(self.authority)}, "
+            # A link that died silently is noticed by a missing heartbeat (every 2 s), not in a minute.
+            "SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400, SOURCE_HEARTBEAT_PERIOD = 2",
+        )
+
+    def _await_replicating(self, host: Host) -> None:
+        wait_until(
+            lambda: self._is_replicating(host),
+            where=host.name,
+            what=f"replicates from {self.primary.name}",
+            deadline_s=FOLLOW_TIMEOUT_S,
+            next_step=f"./lab ssh {host.name} sudo mysql -e 'SHOW REPLICA STATUS' -E",
+        )
+
+    def _is_replicating(self, host: Host) -> bool:
+        state = database_state(host.read([SERVER]))
+        if state.error and state.receiver != "CONNECTING":
+            raise QuartetError(
+                host.name,
+                f"replication from {self.primary.name} stopped: {state.error}",
+                f"mend the cause, or clone it anew: `inv provision --reclone {host.name}`",
+            )
+        return state.receiver == "ON" and state.applier == "ON"
+
+    @staticmethod
+    def _started_at(host: Host) -> str:
+        command = "systemctl show --property=ExecMainStartTimestampMonotonic --value mysql"
+        started = host.run(
+            f"mysqladmin --no-defaults --user=root ping >/dev/null 2>&1 && {command} || :"
+        )
+        return started.strip()
+
+    def _link(self, state: DatabaseState) -> str:
+        source = state.source
+        if source is None:
+            return "none"
+        tls = (
+            ("TLS, verified" if source.verified else "TLS, not verified")
+            if source.tls
+            else "no TLS"
+        )
+        return f"{tls}, {'by GTID' if source.auto_position else 'by position'}"
+
+    def _errant(self, state: DatabaseState) -> str:
+        """What was decided for the plan, less what a new clone has done away with since."""
+        left = self.errant - (self.errant - state.gtid_executed)
+        return f"{len(left)} ({left})" if left else "none"
+
+    def _refuse_errant(self, host: Host) -> QuartetError:
+        return QuartetError(
+            host.name,
+            f"has {len(self.errant)} transactions that the primary {self.primary.name} lacks"
+            f" ({self.errant}); following it would hide them, so nothing was changed",
+            "save what they wrote; then replace all data of this replica by the primary's:"
+            f" `inv provision --reclone {host.name}`",
+        )

@@ -1,0 +1,143 @@
+"""What a database server says of itself, read in the machine's one batch."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from provision.mysql.gtid import GtidSet
+from provision.mysql.sql import CLIENT, rows
+from provision.resources import Fact, FactKind, Snapshot
+from provision.resources.stamps import stamp_path
+
+_VARIABLES = (
+    "server_uuid",
+    "super_read_only",
+    "rpl_semi_sync_source_enabled",
+    "rpl_semi_sync_replica_enabled",
+)
+
+# performance_schema and information_schema are steadier over versions than SHOW REPLICA STATUS.
+_SQL = f"""
+SELECT 'variable', variable_name, variable_value FROM performance_schema.global_variables
+ WHERE variable_name IN ({", ".join(f"'{name}'" for name in _VARIABLES)});
+SELECT 'gtid', REPLACE(@@global.gtid_executed, '\\n', '');
+SELECT 'source', host, user, ssl_allowed, ssl_verify_server_certificate, auto_position
+  FROM performance_schema.replication_connection_configuration WHERE channel_name = '';
+SELECT 'receiver', service_state, last_error_number, last_error_message
+  FROM performance_schema.replication_connection_status WHERE channel_name = '';
+SELECT 'applier', service_state FROM performance_schema.replication_applier_status
+ WHERE channel_name = '';
+SELECT 'applier_error', last_error_number, last_error_message
+  FROM performance_schema.replication_applier_status_by_worker
+ WHERE channel_name = '' AND last_error_number <> 0 LIMIT 1;
+SELECT 'account', user, host, JSON_UNQUOTE(JSON_EXTRACT(attribute, '$.quartet'))
+  FROM information_schema.user_attributes WHERE JSON_EXTRACT(attribute, '$.quartet') IS NOT NULL;
+"""
+
+
+def _script(_: Sequence[str]) -> str:
+    client = shlex.join(CLIENT)
+    return (
+        f"[ -f {stamp_path('mysql.service')} ] && echo configured\n"
+        f"{client} 2>/dev/null <<'QUARTET_SQL' || :\n{_SQL}\nQUARTET_SQL"
+    )
+
+
+@dataclass(frozen=True)
+class Source:
+    """Whom a replica follows, and how."""
+
+    host: str
+    user: str
+    tls: bool
+    verified: bool
+    auto_position: bool
+
+
+@dataclass(frozen=True)
+class DatabaseState:
+    """One server's own account of itself.
+
+    `answers` is False where no server runs; `configured` tells whether it once ran as ours.
+    """
+
+    answers: bool = False
+    configured: bool = False
+    server_uuid: str = ""
+    super_read_only: bool = True
+    semi_sync_source: bool = False
+    semi_sync_replica: bool = False
+    gtid_executed: GtidSet = field(default_factory=GtidSet)
+    source: Source | None = None
+    receiver: str = "OFF"
+    applier: str = "OFF"
+    error: str = ""
+    accounts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it has never taken part: it has executed nothing and follows nobody."""
+        return self.answers and not self.gtid_executed and self.source is None
+
+    @property
+    def is_down(self) -> bool:
+        """Whether it has taken part, as far as its machine knows, and doesn't answer now."""
+        return self.configured and not self.answers
+
+    @property
+    def is_member(self) -> bool:
+        """Whether it answers and has data or follows somebody."""
+        return self.answers and not self.is_blank
+
+    @property
+    def is_writable_primary(self) -> bool:
+        """Whether it takes writes and follows nobody."""
+        return self.is_member and self.source is None and not self.super_read_only
+
+
+def _parse(output: str) -> dict[str, DatabaseState]:
+    table = rows(output)
+    variables = {row[1]: row[2] for row in table if row[0] == "variable"}
+    first = {row[0]: row[1:] for row in reversed(table)}
+    state = DatabaseState(
+        answers="gtid" in first,
+        configured="configured" in first,
+        server_uuid=variables.get("server_uuid", ""),
+        super_read_only=variables.get("super_read_only", "ON") == "ON",
+        semi_sync_source=variables.get("rpl_semi_sync_source_enabled") == "ON",
+        semi_sync_replica=variables.get("rpl_semi_sync_replica_enabled") == "ON",
+        gtid_executed=GtidSet("".join(first.get("gtid", []))),
+        source=_source(first.get("source")),
+        receiver=first.get("receiver", ["OFF"])[0],
+        applier=first.get("applier", ["OFF"])[0],
+        error=_error(first),
+        accounts={f"{row[1]}@{row[2]}": row[3] for row in table if row[0] == "account"},
+    )
+    return {"server": state}
+
+
+def _source(row: Sequence[str] | None) -> Source | None:
+    if not row or not row[0]:
+        return None
+    host, user, tls, verified, auto_position = row
+    return Source(host, user, tls == "YES", verified == "YES", auto_position in ("1", "YES"))
+
+
+def _error(first: Mapping[str, Sequence[str]]) -> str:
+    for number, message in (
+        first.get("receiver", ["", "0", ""])[1:],
+        first.get("applier_error", ["0", ""]),
+    ):
+        if number != "0":
+            return f"error {number}: {message}"
+    return ""
+
+
+MYSQL = FactKind("mysql", _script, _parse)
+SERVER = Fact(MYSQL, "server")
+
+
+def database_state(snapshot: Snapshot) -> DatabaseState:
+    """The server's state in a machine's snapshot."""
+    state = snapshot.get(SERVER)
+    return state if isinstance(state, DatabaseState) else DatabaseState()

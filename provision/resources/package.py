@@ -1,0 +1,84 @@
+"""Debian packages, installed in one transaction a machine."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from provision.resources.base import Host, Resource, State
+from provision.resources.facts import Fact, FactKind, Snapshot
+
+INSTALL_TIMEOUT_S = 1800
+BROKEN = "!broken"
+_SETTLED = ("ii", "rc", "un", "hi", "pn")
+
+# Services are started by their Service resource, with our configuration, not by the package with
+# its own. The policy stands in /run, so that a power cut leaves a dangling link, which counts as none.
+_INSTALL = """
+set -eu
+export DEBIAN_FRONTEND=noninteractive
+apt() {{
+    apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef \\
+        -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 -qq "$@"
+}}
+policy=/usr/sbin/policy-rc.d
+mkdir -p /run/quartet
+if [ ! -e "$policy" ] || [ "$(readlink "$policy")" = /run/quartet/policy-rc.d ]; then
+    trap 'rm -f "$policy" /run/quartet/policy-rc.d' EXIT
+    printf '#!/bin/sh\\nexit 101\\n' > /run/quartet/policy-rc.d
+    chmod 755 /run/quartet/policy-rc.d
+    ln -sfn /run/quartet/policy-rc.d "$policy"
+fi
+dpkg --force-confdef --force-confold --configure -a
+apt -f install
+fresh=$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mmin -1440 | head -n 1)
+[ -n "$fresh" ] || apt update
+apt install --no-install-recommends -- {packages} || {{
+    apt update
+    apt install --no-install-recommends -- {packages}
+}}
+"""
+
+
+def _script(_: Sequence[str]) -> str:
+    return "dpkg-query -W -f '${Package} ${db:Status-Abbrev}\\n' 2>/dev/null"
+
+
+def _parse(output: str) -> dict[str, str]:
+    """Every package's state, and under BROKEN those that an installation left half way."""
+    states = dict(line.split(maxsplit=1) for line in output.splitlines() if " " in line)
+    states = {name: state.strip() for name, state in states.items()}
+    broken = sorted(name for name, state in states.items() if state not in _SETTLED)
+    return {**states, BROKEN: " ".join(broken)}
+
+
+PACKAGES = FactKind("packages", _script, _parse)
+
+
+@dataclass(frozen=True)
+class Packages(Resource):
+    """Packages that are installed, whatever version the distribution has."""
+
+    names: tuple[str, ...]
+    blocks_machine = True
+
+    @property
+    def id(self) -> str:
+        return "packages"
+
+    def facts(self) -> tuple[Fact, ...]:
+        return tuple(Fact(PACKAGES, name) for name in (*self.names, BROKEN))
+
+    def desired(self) -> State:
+        return {"half installed": "none"} | dict.fromkeys(self.names, "installed")
+
+    def actual(self, snapshot: Snapshot) -> State:
+        state = {name: self._state(snapshot.get(Fact(PACKAGES, name))) for name in self.names}
+        return {"half installed": snapshot.get(Fact(PACKAGES, BROKEN)) or "none"} | state
+
+    def apply(self, host: Host, changes: Mapping[str, str]) -> None:
+        script = _INSTALL.format(packages=shlex.join(self.names))
+        host.run(script, timeout_s=INSTALL_TIMEOUT_S)
+
+    @staticmethod
+    def _state(status: str | None) -> str:
+        return "installed" if status in ("ii", "hi") else "absent"

@@ -1,0 +1,55 @@
+"""Roles: what a machine should look like. They run nothing, and know nothing of each other."""
+
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
+
+from provision.resources import Packages, Resource
+from provision.roles import app, dns, haproxy, mysql, nginx
+from provision.roles.site import Site
+from provision.topology import Machine, Role
+
+RoleResources = Callable[[Machine, Site], list[Resource]]
+
+# In the order of work: databases first, since the application's migration writes to them.
+ROLES: Mapping[str, tuple[frozenset[Role], RoleResources]] = MappingProxyType(
+    {
+        "haproxy": (frozenset({Role.HAPROXY}), haproxy.resources),
+        "dns": (frozenset({Role.DNS}), dns.resources),
+        "mysql": (frozenset({Role.PRIMARY, Role.REPLICA}), mysql.resources),
+        "nginx": (frozenset({Role.WEB}), nginx.resources),
+        "app": (frozenset({Role.WEB}), app.resources),
+        "semi-sync": (frozenset({Role.PRIMARY, Role.REPLICA}), mysql.closing_resources),
+    }
+)
+
+
+def names() -> tuple[str, ...]:
+    """What `--only` takes: the roles here, and those of topology.yml."""
+    return tuple(dict.fromkeys([*ROLES, *(role.value for role in Role)]))
+
+
+def resources(
+    machine: Machine, site: Site, only: Collection[str] = ()
+) -> list[tuple[str, Resource]]:
+    """A machine's desired resources with the role of each, packages first and in one transaction.
+
+    `only` keeps the named roles, by either name; empty means all.
+    """
+    chosen = [
+        (name, resource)
+        for name, (topology_roles, role_resources) in ROLES.items()
+        if topology_roles & set(machine.roles) and _is_chosen(name, topology_roles, only)
+        for resource in role_resources(machine, site)
+    ]
+    return _packages_first(chosen)
+
+
+def _is_chosen(name: str, topology_roles: frozenset[Role], only: Collection[str]) -> bool:
+    return not only or name in only or bool(topology_roles & set(only))
+
+
+def _packages_first(chosen: list[tuple[str, Resource]]) -> list[tuple[str, Resource]]:
+    packages = [resource for _, resource in chosen if isinstance(resource, Packages)]
+    merged = Packages(tuple(dict.fromkeys(name for each in packages for name in each.names)))
+    rest = [(name, each) for name, each in chosen if not isinstance(each, Packages)]
+    return [("packages", merged), *rest] if packages else rest

@@ -1,0 +1,77 @@
+"""MySQL on the database machines: a primary and its replicas, by GTID, semi-synchronous, over TLS."""
+
+from provision.mysql.gtid import GtidSet
+from provision.mysql.primary import Lossless, Primary
+from provision.mysql.replica import Replica
+from provision.resources import Directory, File, Packages, Resource, Service
+from provision.roles.site import Site
+from provision.templates import render
+from provision.topology import Machine
+
+CONFIG = "/etc/mysql/mysql.conf.d/quartet.cnf"
+TLS = "/etc/mysql/tls"
+AUTHORITY = f"{TLS}/ca.pem"
+ONLINE = "/etc/systemd/system/mysql.service.d/quartet.conf"
+UNIT = ("mysql.service",)
+OWNER = "mysql:mysql"
+
+
+def resources(machine: Machine, site: Site) -> list[Resource]:
+    """The server with its certificate, then its part in replication."""
+    tls = _tls_files(machine, site)
+    online = File(ONLINE, render("mysql/online.conf"))
+    config = _config(machine, site)
+    return [
+        Packages(("mysql-server",)),
+        Directory(TLS, owner=OWNER, mode="0750"),
+        *tls,
+        online,
+        config,
+        Service("mysql", restart_on=(config, *tls)),
+        _part(machine, site),
+    ]
+
+
+def closing_resources(machine: Machine, site: Site) -> list[Resource]:
+    """What the primary gets when everything else is in place."""
+    return [Lossless(machine.name)] if machine == site.cluster.primary else []
+
+
+def _tls_files(machine: Machine, site: Site) -> list[File]:
+    pair = site.server_pair(machine)
+    return [
+        File(AUTHORITY, site.authority.certificate, OWNER, loaded_by=UNIT),
+        File(f"{TLS}/server.pem", pair.certificate, OWNER, loaded_by=UNIT),
+        File(f"{TLS}/server-key.pem", pair.key, OWNER, "0600", secret=True, loaded_by=UNIT),
+    ]
+
+
+def _config(machine: Machine, site: Site) -> File:
+    return File(
+        CONFIG,
+        render(
+            "mysql/quartet.cnf.j2",
+            server_id=machine.server_id,
+            address=machine.address,
+            memory_mb=machine.memory_mb,
+            ports=site.topology.ports,
+            tls=TLS,
+        ),
+        check_in_place=("mysqld", "--validate-config"),
+        loaded_by=UNIT,
+    )
+
+
+def _part(machine: Machine, site: Site) -> Resource:
+    cluster, accounts = site.cluster, site.accounts
+    if machine == cluster.primary:
+        return Primary(accounts)
+    return Replica(
+        primary=cluster.primary,
+        port=site.topology.ports.mysql,
+        authority=AUTHORITY,
+        replication=accounts.replication,
+        clone=accounts.clone,
+        errant=cluster.errant.get(machine.name, GtidSet()),
+        reclone=machine.name in site.reclone,
+    )

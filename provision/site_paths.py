@@ -1,0 +1,6 @@
+"""Paths on the machines that more than one role must agree on."""
+
+APP_ROOT = "/srv/app"
+APP_CURRENT = f"{APP_ROOT}/current"
+APP_RELEASES = f"{APP_ROOT}/releases"
+APP_SOCKET = "/run/app/app.sock"

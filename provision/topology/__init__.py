@@ -1,0 +1,18 @@
+"""topology.yml as typed facts: loaded once, and every mistake in it reported at once."""
+
+from provision.topology.loading import load
+from provision.topology.models import Application, Machine, Nspawn, Ports, Role, Topology, Vagrant
+from provision.topology.problems import Problem, TopologyError
+
+__all__ = [
+    "Application",
+    "Machine",
+    "Nspawn",
+    "Ports",
+    "Problem",
+    "Role",
+    "Topology",
+    "TopologyError",
+    "Vagrant",
+    "load",
+]

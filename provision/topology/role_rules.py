@@ -1,0 +1,70 @@
+"""What has to hold between roles: which are needed, how often, and which exclude each other."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from provision.topology.models import Role
+from provision.topology.problems import Finding
+from provision.topology.sketch import Sketch
+from provision.topology.values import shown
+
+NEEDED = {
+    Role.HAPROXY: "nothing would spread the requests",
+    Role.DNS: "nothing would answer for the domain",
+    Role.WEB: "nothing would serve the application",
+    Role.PRIMARY: "nothing would take writes, and a replica would have nothing to follow",
+    Role.REPLICA: "nothing is lost with the primary only if a replica has acknowledged each write"
+    " (semi-synchronous replication)",
+}
+ONLY_ONE = {
+    Role.HAPROXY: "only one load balancer is supported yet",
+    Role.PRIMARY: "only one server may take writes",
+}
+
+
+def missing_roles(machines: Sequence[Sketch]) -> Iterator[Finding]:
+    """Find roles that a lab can't be without and that no machine has."""
+    for role, reason in NEEDED.items():
+        if not any(_counts_as(machine, role) for machine in machines):
+            message = f"no machine has the role {role}: {reason}; add {role} to a machine's roles"
+            yield Finding(("machines",), message)
+
+
+def _counts_as(machine: Sketch, role: Role) -> bool:
+    torn = role is Role.REPLICA and machine.has(Role.PRIMARY)
+    return machine.has(role) and not torn
+
+
+def repeated_roles(machines: Sequence[Sketch]) -> Iterator[Finding]:
+    """Find machines with a role that an earlier one has and only one may have."""
+    for role, reason in ONLY_ONE.items():
+        holders = [machine for machine in machines if machine.has(role)]
+        for machine in holders[1:]:
+            first = holders[0].name
+            message = f"{first} is {role} already, and {reason}; take {role} out of one"
+            yield machine.finding("roles", message)
+
+
+def torn_machines(machines: Sequence[Sketch]) -> Iterator[Finding]:
+    """Find machines that would replicate from themselves."""
+    for machine in machines:
+        if machine.has(Role.PRIMARY) and machine.has(Role.REPLICA):
+            message = "a machine can't be primary and replica at once; keep one of the two"
+            yield machine.finding("roles", message)
+
+
+def role_lists(machines: dict[str, Any]) -> Iterator[Finding]:
+    """Find lists of roles that are empty or name one twice."""
+    for name, block in machines.items():
+        roles = block.get("roles") if isinstance(block, dict) else None
+        if isinstance(roles, list):
+            for message in _list_faults(roles):
+                yield Finding(("machines", name, "roles"), message)
+
+
+def _list_faults(roles: list[object]) -> Iterator[str]:
+    if not roles:
+        yield f"is an empty list; name one or more of {', '.join(Role)}"
+    twice = {shown(role): role for n, role in enumerate(roles) if role in roles[:n]}
+    for role in twice.values():
+        yield f"names {role} twice; once is enough"
