@@ -1,0 +1,1 @@
+"""The message board: the sample application that the web machines run."""
