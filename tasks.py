@@ -1,1 +1,106 @@
-"""Invoke tasks."""
+"""Quartet's tasks: `./lab NAME`, or `inv NAME` where the environment is set up already."""
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from provision import commands
+from provision.console import reports_errors
+
+LIMIT = "only these machines, separated by commas"
+
+
+@task(help={"limit": LIMIT})
+@reports_errors
+def up(_: Context, limit: str = "") -> None:
+    """Boot the machines, provision and verify them, and say what runs where."""
+    commands.up(commands.names(limit))
+
+
+@task(
+    help={
+        "plan": "show what would change, with diffs, and change nothing",
+        "limit": LIMIT,
+        "only": "only these roles, separated by commas: haproxy, dns, mysql, nginx, app, web, …",
+        "reclone": "replicas whose data may be replaced by the primary's, separated by commas",
+    }
+)
+@reports_errors
+def provision(
+    _: Context, plan: bool = False, limit: str = "", only: str = "", reclone: str = ""
+) -> None:
+    """Bring the machines to the state that topology.yml describes; a second run changes nothing."""
+    selected = commands.selection(limit, only, reclone)
+    if plan:
+        commands.plan(selected)
+    else:
+        commands.provision(selected)
+
+
+@task(help={"disruptive": "also stop and break parts of the live service, and put them right"})
+@reports_errors
+def verify(_: Context, disruptive: bool = False) -> None:
+    """Check the live machines: services, replication, round robin, a row from door to replica."""
+    commands.verify(disruptive=disruptive)
+
+
+@task
+@reports_errors
+def status(_: Context) -> None:
+    """Say what each machine is and whether it runs."""
+    commands.status()
+
+
+@task(positional=["name"], optional=["command"], help={"name": "the machine", "command": "to run"})
+@reports_errors
+def ssh(_: Context, name: str, command: str = "") -> None:
+    """Log in to a machine, or run one command there."""
+    commands.ssh(name, command)
+
+
+@task(help={"limit": LIMIT})
+@reports_errors
+def halt(_: Context, limit: str = "") -> None:
+    """Shut machines down; `up` boots them again with all they had."""
+    commands.switch("halt", commands.names(limit))
+
+
+@task(help={"limit": LIMIT})
+@reports_errors
+def reboot(_: Context, limit: str = "") -> None:
+    """Reboot machines. A rebooted primary stays read-only until `provision` has looked at it."""
+    commands.switch("reboot", commands.names(limit))
+
+
+@task(help={"limit": LIMIT})
+@reports_errors
+def power_cut(_: Context, limit: str) -> None:
+    """Pull the plug of machines: nothing is shut down, nothing is flushed."""
+    commands.switch("power_cut", commands.names(limit))
+
+
+@task
+@reports_errors
+def destroy(_: Context) -> None:
+    """Remove the machines with all that they hold; images and fetched packages stay."""
+    commands.destroy()
+
+
+@task
+@reports_errors
+def lint(_: Context) -> None:
+    """Run the formatter, the linter, the type checker and the import contracts."""
+    commands.lint()
+
+
+@task(help={"quick": "without the tests that boot machines"})
+@reports_errors
+def test(_: Context, quick: bool = False) -> None:  # noqa: PT028 a task, not a test
+    """Run all tests, those on booted machines among them, after the linters."""
+    commands.test(quick=quick)
+
+
+@task(help={"fresh": "also measure four fresh machines against plain apt-get; takes minutes"})
+@reports_errors
+def bench(_: Context, fresh: bool = False) -> None:
+    """Measure provisioning against its floor, side by side in one run."""
+    commands.bench(fresh=fresh)

@@ -63,7 +63,7 @@ class Board:
             self._condition.notify_all()
 
     def wait_for(self, need: Need, where: str) -> None:
-        """Return when the other machine has what is needed; raise at once when it can't any more."""
+        """Return when the other machine has what is needed; raise once it can't have it."""
         with self._condition:
             self._condition.wait_for(lambda: need not in self._pending)
             if need in self._failed:

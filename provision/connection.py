@@ -6,7 +6,7 @@ Host keys are checked against the lab's own known_hosts, strictly, from the firs
 import shlex
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,19 +22,22 @@ from provision.resources.facts import parse_answers, script_for
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
+SILENCE_MS = 20_000
 LOCK_WAIT_S = 600
 LOCK = "/run/lock/quartet.lock"
 LOCK_BUSY = 75
+_AS_ROOT = ("sudo", "-n", "--")
+_ONE_AT_A_TIME = ("flock", "-o", "-E", str(LOCK_BUSY), "-w", str(LOCK_WAIT_S), LOCK)
 _LAST_LINES = 15
 
 
-class Unreachable(QuartetError):
+class UnreachableError(QuartetError):
     """A machine can't be reached, or the connection to it was lost."""
 
     ends_machine = True
 
 
-class CommandFailed(QuartetError):
+class CommandFailedError(QuartetError):
     """A command ended with an exit status other than 0."""
 
     def __init__(self, where: str, script: str, exit_code: int, output: str) -> None:
@@ -90,7 +93,9 @@ class Connection:
         self.close()
 
     def open(self) -> None:
-        """Connect and log in; Unreachable says why where that fails."""
+        """Connect and log in, unless that is done; UnreachableError says why where it fails."""
+        if self._fabric.is_connected:
+            return
         # Fabric accepts any host key and loads no known_hosts of its own, so both are set here.
         client = self._fabric.client
         client.load_host_keys(str(self._known_hosts))
@@ -100,14 +105,17 @@ class Connection:
         except BadHostKeyException as error:
             raise self._unreachable(f"its host key is not the known one: {error}") from error
         except AuthenticationException as error:
-            raise self._unreachable(f"login as {self._endpoint.user} refused: {error}") from error
+            raise self._unreachable(f"login refused: {error}") from error
         except (SSHException, OSError, EOFError) as error:
             raise self._unreachable(_reason(error)) from error
         transport = client.get_transport()
         assert transport is not None  # noqa: S101 open() has just made it
         # Without this each command waits for Nagle's algorithm: 47 ms in place of 3.
         transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        transport.set_keepalive(15)
+        # A machine that lost its power sends no farewell: its silence is noticed after this time.
+        transport.set_keepalive(5)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MS)
 
     def close(self) -> None:
         """Hang up."""
@@ -122,14 +130,15 @@ class Connection:
         """Run a root shell script and return what it printed on standard output.
 
         `timeout_s` bounds the wait for output, in seconds, beside the wait for the machine's lock.
-        Raises CommandFailed for any exit status but 0, and Unreachable when the connection is lost.
+        Raises CommandFailedError for any exit status but 0, and UnreachableError when the
+        connection is lost.
         """
-        command = ["sudo", "-n", "--", "flock", "-o", "-E", str(LOCK_BUSY), "-w", str(LOCK_WAIT_S)]
-        code, output, errors = self._execute([*command, LOCK, "sh", "-c", script], stdin, timeout_s)
+        command = [*_AS_ROOT, *_ONE_AT_A_TIME, "sh", "-c", script]
+        code, output, errors = self._execute(command, stdin, timeout_s)
         if code == LOCK_BUSY:
             raise self._busy()
         if code != 0:
-            raise CommandFailed(self.name, script, code, f"{output}\n{errors}")
+            raise CommandFailedError(self.name, script, code, f"{output}\n{errors}")
         return output
 
     def _execute(self, argv: list[str], stdin: bytes, timeout_s: float) -> tuple[int, str, str]:
@@ -147,9 +156,9 @@ class Connection:
         except (SSHException, OSError, EOFError, AttributeError) as error:
             raise self._unreachable(f"the connection was lost: {_reason(error)}") from error
 
-    def _unreachable(self, why: str) -> Unreachable:
+    def _unreachable(self, why: str) -> UnreachableError:
         target = f"{self._endpoint.user}@{self._endpoint.host}:{self._endpoint.port}"
-        return Unreachable(
+        return UnreachableError(
             self.name,
             f"can't be reached at {target}: {why}",
             f"is it running? `./lab status`, then `./lab up {self.name}`",
@@ -188,8 +197,8 @@ def _feed(channel: Channel, stdin: bytes) -> None:
         return  # the command ended without reading it all; its exit status tells why
 
 
-def _drain(receive: "object", into: list[bytes]) -> None:
-    while chunk := receive(65536):  # type: ignore[operator]
+def _drain(receive: Callable[[int], bytes], into: list[bytes]) -> None:
+    while chunk := receive(65536):
         into.append(chunk)
 
 
@@ -213,11 +222,13 @@ def _hint(output: str) -> str:
     return "mend what it says and run `inv provision` again; it goes on where this run stopped"
 
 
+_DISK_FULL = (
+    "the disk is full: free some space there (`df -h`, `sudo apt-get clean`), and run"
+    " `inv provision` again"
+)
 _HINTS = {
-    "No space left on device": "the disk is full: free some space there (`df -h`, `sudo apt-get clean`),"
-    " and run `inv provision` again",
-    "You don't have enough free space": "the disk is full: free some space there (`df -h`), and run"
-    " `inv provision` again",
+    "No space left on device": _DISK_FULL,
+    "You don't have enough free space": _DISK_FULL,
     "Unable to locate package": "the package's name is wrong, or the machine's release has no such"
     " package: see application.packages in topology.yml",
     "a password is required": "the login user needs sudo without a password",

@@ -10,7 +10,7 @@ from provision.apply import Need, Outcome, Progress, apply
 from provision.connection import Connection
 from provision.errors import QuartetError
 from provision.lab.base import Endpoint
-from provision.mysql.cluster import Cluster, as_described, decide
+from provision.mysql.cluster import Cluster, NoPrimaryError, as_described, decide
 from provision.mysql.state import SERVER, database_state
 from provision.plan import MachinePlan, plan_machine
 from provision.resources import Fact, Snapshot
@@ -19,6 +19,8 @@ from provision.secrets import SecretStore
 from provision.topology import Topology
 
 START_DATABASE = "systemctl start mysql"
+NEED_A_PRIMARY = frozenset({"mysql", "semi-sync", "app", "web", "primary", "replica"})
+"""What can't be planned while nobody knows who is primary."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Survey:
     plans: dict[str, MachinePlan] = field(default_factory=dict)
     unreached: list[Need] = field(default_factory=list)
     cluster: Cluster | None = None
+    undecided: QuartetError | None = None
 
 
 class Convergence:
@@ -84,8 +87,8 @@ class Convergence:
         }
         facts = self._facts()  # rendered while the connections are being made
         reading = {
-            name: self._pool.submit(lambda n=name: self._read(n, opening[n].result, facts[n]))
-            for name in opening
+            name: self._pool.submit(self._read, name, opened.result, facts[name])
+            for name, opened in opening.items()
         }
         for name, future in reading.items():
             try:
@@ -118,7 +121,9 @@ class Convergence:
             for name, error in survey.failures.items()
             if self._selection.has(name)
         ]
-        order = [machine.name for machine in self._topology.machines]
+        if survey.undecided:
+            lost.append(Outcome("databases", failed=1, errors=[survey.undecided]))
+        order = [*[machine.name for machine in self._topology.machines], "databases"]
         return sorted([*outcomes, *lost], key=lambda outcome: order.index(outcome.machine))
 
     def _start_database(self, survey: Survey, name: str) -> None:
@@ -152,10 +157,16 @@ class Convergence:
             for machine in self._topology.databases
             if machine.name in survey.snapshots
         }
-        survey.cluster = decide(self._topology, databases)
-        site = replace(self._site, cluster=survey.cluster)
+        try:
+            survey.cluster = decide(self._topology, databases)
+        except NoPrimaryError as error:
+            survey.undecided = error
+        site = replace(self._site, cluster=survey.cluster or self._site.cluster)
+        only = self._selection.roles
+        if survey.undecided:
+            only = tuple(set(only or roles.ROLES) - NEED_A_PRIMARY)
+        survey.plans = self._plans(survey, site, only)
         survey.unreached = self._unreached(survey, site)
-        survey.plans = self._plans(survey, site, self._selection.roles)
 
     def _plans(self, survey: Survey, site: Site, only: Collection[str]) -> dict[str, MachinePlan]:
         return {

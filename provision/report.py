@@ -27,7 +27,6 @@ class LiveProgress:
         self._total = {name: len(plan.steps) for name, plan in plans.items()}
         self._done = dict.fromkeys(plans, 0)
         self._doing = dict.fromkeys(plans, "")
-        self._spinner = Spinner("dots")
         self._lock = threading.Lock()
         self._live = Live(
             get_renderable=self._render, console=console, refresh_per_second=10, transient=True
@@ -86,9 +85,7 @@ def describe(step: Step) -> str:
     return f"{step.resource.id} ({', '.join(step.changes)})"
 
 
-def print_plan(
-    console: Console, plan: MachinePlan, diffs: Mapping[str, str], *, will_apply: bool = True
-) -> None:
+def print_plan(console: Console, plan: MachinePlan, diffs: Mapping[str, str]) -> None:
     """One machine's steps, with the diff under each file."""
     head = f"{len(plan.steps)} to change, {plan.unchanged} unchanged"
     console.print(f"[bold]{plan.machine}[/]: {head}", highlight=False)
@@ -120,11 +117,9 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
         counts = (each.changed, each.unchanged, each.failed, each.skipped)
         table.add_row(each.machine, *map(str, counts), f"{each.seconds:.1f}", style=style)
     console.print(table)
-    for each in outcomes:
-        for error in each.errors:
-            console.print(
-                f"\n[red bold]error[/] {escape(str(error))}", highlight=False, soft_wrap=True
-            )
+    for error in (error for each in outcomes for error in each.errors):
+        kind = "[yellow]skipped[/]" if isinstance(error, BlockedError) else "[red]error[/]"
+        console.print(f"\n[bold]{kind}[/] {escape(str(error))}", highlight=False, soft_wrap=True)
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:

@@ -16,11 +16,13 @@ _LENGTH_BYTES = 24
 class SecretStore:
     """Named secrets in a JSON file of mode 0600; what is asked for and missing is made.
 
-    A store without a file, for planning and tests, keeps what it makes in memory alone.
+    A store without a file, or one told not to `keep` anything (for planning), makes secrets in
+    memory alone.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, keep: bool = True) -> None:
         self._path = path
+        self._keep = keep
         self._values = self._load()
 
     def password(self, name: str) -> str:
@@ -65,7 +67,7 @@ class SecretStore:
             )
 
     def _save(self) -> None:
-        if self._path is None:
+        if self._path is None or not self._keep:
             return
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self._path.with_suffix(".new")

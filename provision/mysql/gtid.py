@@ -1,6 +1,7 @@
 """GTID sets, as far as comparing servers needs them.
 
-Source: MySQL reference manual, "GTID Format and Storage": UUID[:TAG]:N[-M][:N[-M]]..., comma separated.
+Source: MySQL reference manual, "GTID Format and Storage": UUID[:TAG]:N[-M][:N[-M]]..., separated by
+commas.
 """
 
 from collections import defaultdict
@@ -53,7 +54,7 @@ class GtidSet:
 
 def _from_intervals(intervals: Intervals) -> GtidSet:
     made = GtidSet()
-    made._intervals = dict(intervals)  # noqa: SLF001 the constructor reads text alone
+    made._intervals = dict(intervals)  # the constructor reads text alone
     return made
 
 

@@ -112,9 +112,9 @@ def promote(host: Host) -> None:
     waited = execute(
         host,
         "STOP REPLICA IO_THREAD",
-        "SELECT WAIT_FOR_EXECUTED_GTID_SET(received_transaction_set, "
-        f"{DRAIN_TIMEOUT_S}) FROM performance_schema.replication_connection_status"
-        " WHERE channel_name = ''",
+        f"SET @drain_s = {DRAIN_TIMEOUT_S}",
+        "SELECT WAIT_FOR_EXECUTED_GTID_SET(received_transaction_set, @drain_s)"
+        " FROM performance_schema.replication_connection_status WHERE channel_name = ''",
         timeout_s=DRAIN_TIMEOUT_S + 30,
     )
     if waited and waited[0][0] != "0":

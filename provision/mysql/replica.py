@@ -100,7 +100,7 @@ class Replica(Resource):
         self._await_replicating(host)
 
     def _seed(self, host: Host) -> None:
-        """Replace all data of this server by the primary's, with CLONE; mysqld restarts by itself."""
+        """Replace all data of this server by the primary's; mysqld restarts itself in the end."""
         donor = f"{self.primary.address}:{self.port}"
         before = self._started_at(host)
         with _DONORS[self.primary.name]:
@@ -142,7 +142,7 @@ class Replica(Resource):
             f"SOURCE_PASSWORD = {literal(self.replication.password)}, "
             "SOURCE_AUTO_POSITION = 1, SOURCE_SSL = 1, SOURCE_SSL_VERIFY_SERVER_CERT = 1, "
             f"SOURCE_SSL_CA = {literal(self.authority)}, "
-            # A link that died silently is noticed by a missing heartbeat (every 2 s), not in a minute.
+            # A link that died silently is noticed by a missing heartbeat, not after a minute.
             "SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400, SOURCE_HEARTBEAT_PERIOD = 2",
         )
 

@@ -9,17 +9,11 @@ from provision.mysql.sql import CLIENT, rows
 from provision.resources import Fact, FactKind, Snapshot
 from provision.resources.stamps import stamp_path
 
-_VARIABLES = (
-    "server_uuid",
-    "super_read_only",
-    "rpl_semi_sync_source_enabled",
-    "rpl_semi_sync_replica_enabled",
-)
-
 # performance_schema and information_schema are steadier over versions than SHOW REPLICA STATUS.
-_SQL = f"""
+_SQL = """
 SELECT 'variable', variable_name, variable_value FROM performance_schema.global_variables
- WHERE variable_name IN ({", ".join(f"'{name}'" for name in _VARIABLES)});
+ WHERE variable_name IN ('server_uuid', 'super_read_only', 'rpl_semi_sync_source_enabled',
+                         'rpl_semi_sync_replica_enabled');
 SELECT 'gtid', REPLACE(@@global.gtid_executed, '\\n', '');
 SELECT 'source', host, user, ssl_allowed, ssl_verify_server_certificate, auto_position
   FROM performance_schema.replication_connection_configuration WHERE channel_name = '';

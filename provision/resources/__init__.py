@@ -1,7 +1,7 @@
 """Resources: a noun with a desired state, how to read its actual state, and how to reach it."""
 
 from provision.resources.base import (
-    CheckFailed,
+    CheckFailedError,
     Host,
     Resource,
     State,
@@ -15,7 +15,7 @@ from provision.resources.user import User
 
 __all__ = [
     "Absent",
-    "CheckFailed",
+    "CheckFailedError",
     "Directory",
     "Fact",
     "FactKind",

@@ -18,13 +18,13 @@ class Host(Protocol):
         """The machine's name in topology.yml."""
 
     def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 60) -> str:
-        """Run a root shell script and return what it printed; CommandFailed if it failed."""
+        """Run a root shell script and return what it printed; CommandFailedError if it failed."""
 
     def read(self, facts: Iterable[Fact]) -> Snapshot:
         """Ask all questions in one round trip."""
 
 
-class CheckFailed(QuartetError):
+class CheckFailedError(QuartetError):
     """A program rejected a configuration that was made for it; the live one was not touched."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from provision.resources.base import CheckFailed, Host, Resource, State
+from provision.resources.base import CheckFailedError, Host, Resource, State
 from provision.resources.facts import Fact, FactKind, Snapshot
 from provision.resources.stamps import forget_loaded
 
@@ -95,7 +95,7 @@ class File(PathResource):
         if output.startswith(REJECTED):
             program = shlex.join(self.check or self.check_in_place)
             reason = output.removeprefix(REJECTED).strip()
-            raise CheckFailed(
+            raise CheckFailedError(
                 host.name,
                 f"`{program}` rejected the new {self.path}; the old one is still live\n{reason}",
                 f"mend the template of {self.path} under files/ and run `inv provision` again",

@@ -12,7 +12,7 @@ BROKEN = "!broken"
 _SETTLED = ("ii", "rc", "un", "hi", "pn")
 
 # Services are started by their Service resource, with our configuration, not by the package with
-# its own. The policy stands in /run, so that a power cut leaves a dangling link, which counts as none.
+# its own. The policy stands in /run: a power cut leaves a dangling link, which counts as none.
 _INSTALL = """
 set -eu
 export DEBIAN_FRONTEND=noninteractive

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 
+from provision.mysql.cluster import as_described
 from provision.resources import Packages, Resource
 from provision.roles import app, dns, haproxy, mysql, nginx
 from provision.roles.site import Site
-from provision.topology import Machine, Role
+from provision.secrets import SecretStore
+from provision.topology import Machine, Role, Topology
 
 RoleResources = Callable[[Machine, Site], list[Resource]]
 
@@ -53,3 +55,19 @@ def _packages_first(chosen: list[tuple[str, Resource]]) -> list[tuple[str, Resou
     merged = Packages(tuple(dict.fromkeys(name for each in packages for name in each.names)))
     rest = [(name, each) for name, each in chosen if not isinstance(each, Packages)]
     return [("packages", merged), *rest] if packages else rest
+
+
+def packages(topology: Topology) -> tuple[str, ...]:
+    """All packages that any machine gets."""
+    site = Site(topology, SecretStore(None), as_described(topology))
+    return tuple(
+        sorted(
+            {
+                name
+                for machine in topology.machines
+                for _, resource in resources(machine, site)
+                if isinstance(resource, Packages)
+                for name in resource.names
+            }
+        )
+    )

@@ -1,4 +1,4 @@
-"""The application: released into a folder of its own, migrated once, then switched to and started."""
+"""The application: released into a folder of its own, migrated once, switched to, started."""
 
 import json
 

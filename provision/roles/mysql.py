@@ -1,4 +1,4 @@
-"""MySQL on the database machines: a primary and its replicas, by GTID, semi-synchronous, over TLS."""
+"""MySQL: a primary and its replicas, by GTID, semi-synchronous, over TLS."""
 
 from provision.mysql.gtid import GtidSet
 from provision.mysql.primary import Lossless, Primary
