@@ -13,7 +13,7 @@ LIMIT = "only these machines, separated by commas"
 @reports_errors
 def up(_: Context, limit: str = "") -> None:
     """Boot the machines, provision and verify them, and say what runs where."""
-    commands.up(commands.names(limit))
+    commands.up(limit)
 
 
 @task(
@@ -29,11 +29,7 @@ def provision(
     _: Context, plan: bool = False, limit: str = "", only: str = "", reclone: str = ""
 ) -> None:
     """Bring the machines to the state that topology.yml describes; a second run changes nothing."""
-    selected = commands.selection(limit, only, reclone)
-    if plan:
-        commands.plan(selected)
-    else:
-        commands.provision(selected)
+    commands.provision(limit, only, reclone, dry_run=plan)
 
 
 @task(help={"disruptive": "also stop and break parts of the live service, and put them right"})
@@ -61,21 +57,21 @@ def ssh(_: Context, name: str, command: str = "") -> None:
 @reports_errors
 def halt(_: Context, limit: str = "") -> None:
     """Shut machines down; `up` boots them again with all they had."""
-    commands.switch("halt", commands.names(limit))
+    commands.switch("halt", limit)
 
 
 @task(help={"limit": LIMIT})
 @reports_errors
 def reboot(_: Context, limit: str = "") -> None:
     """Reboot machines. A rebooted primary stays read-only until `provision` has looked at it."""
-    commands.switch("reboot", commands.names(limit))
+    commands.switch("reboot", limit)
 
 
 @task(help={"limit": LIMIT})
 @reports_errors
 def power_cut(_: Context, limit: str) -> None:
     """Pull the plug of machines: nothing is shut down, nothing is flushed."""
-    commands.switch("power_cut", commands.names(limit))
+    commands.switch("power_cut", limit)
 
 
 @task

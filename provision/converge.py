@@ -1,15 +1,13 @@
 """Bring the machines to their desired state: connect, read, decide, plan, apply."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from provision import roles
 from provision.apply import Need, Outcome, Progress, apply
 from provision.connection import Connection
 from provision.errors import QuartetError
-from provision.lab.base import Endpoint
+from provision.fleet import Fleet
 from provision.mysql.cluster import Cluster, NoPrimaryError, as_described, decide
 from provision.mysql.state import SERVER, database_state
 from provision.plan import MachinePlan, plan_machine
@@ -50,67 +48,48 @@ class Survey:
 
 
 class Convergence:
-    """One run over the machines of a topology; a context manager, since it holds connections."""
+    """One run over the machines of a topology."""
 
     def __init__(
         self,
         topology: Topology,
         secrets: SecretStore,
-        endpoint: Callable[[str], Endpoint],
-        known_hosts: Path,
+        fleet: Fleet,
         selection: Selection | None = None,
     ) -> None:
         self._topology = topology
+        self._fleet = fleet
         self._selection = selection or Selection()
         self._site = Site(
             topology, secrets, as_described(topology), reclone=self._selection.reclone
         )
-        self._connections = {
-            machine.name: Connection(machine.name, endpoint(machine.name), known_hosts)
-            for machine in topology.machines
-        }
-        self._pool = ThreadPoolExecutor(max_workers=len(topology.machines))
-
-    def __enter__(self) -> "Convergence":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.map(lambda connection: connection.close(), self._connections.values())
-        self._pool.shutdown()
 
     def survey(self) -> Survey:
         """Read all machines at once and plan; nothing is changed."""
         survey = Survey()
-        opening = {
-            name: self._pool.submit(connection.open)
-            for name, connection in self._connections.items()
-        }
-        facts = self._facts()  # rendered while the connections are being made
-        reading = {
-            name: self._pool.submit(self._read, name, opened.result, facts[name])
-            for name, opened in opening.items()
-        }
-        for name, future in reading.items():
-            try:
-                survey.snapshots[name] = future.result()
-                survey.hosts[name] = self._connections[name]
-            except QuartetError as error:
-                survey.failures[name] = error
+        read = self._fleet.each(self._facts(), lambda host, facts: host.read(facts))
+        for name, answer in read.items():
+            if isinstance(answer, QuartetError):
+                survey.failures[name] = answer
+            else:
+                survey.snapshots[name] = answer
+                survey.hosts[name] = self._fleet[name]
         self._plan(survey)
         return survey
 
     def start_databases(self, survey: Survey) -> list[str]:
         """Start the database servers that are set up but don't answer, and return whose.
 
-        Only they can tell who is primary, so this comes before the plan that is applied.
+        Only they can tell who is primary, so this comes before the plan that is applied. One that
+        can't be started is tried again by its own step of the plan, which tells why.
         """
-        down = [
-            name
+        down = {
+            name: START_DATABASE
             for name, snapshot in survey.snapshots.items()
             if database_state(snapshot).is_down and self._selection.has(name)
-        ]
-        list(self._pool.map(lambda name: self._start_database(survey, name), down))
-        return down
+        }
+        self._fleet.each(down, lambda host, command: host.run(command, timeout_s=120))
+        return list(down)
 
     def apply(self, survey: Survey, progress: Progress) -> list[Outcome]:
         """Carry the plans out, on the selected machines; those out of reach count as failed."""
@@ -125,17 +104,6 @@ class Convergence:
             lost.append(Outcome("databases", failed=1, errors=[survey.undecided]))
         order = [*[machine.name for machine in self._topology.machines], "databases"]
         return sorted([*outcomes, *lost], key=lambda outcome: order.index(outcome.machine))
-
-    def _start_database(self, survey: Survey, name: str) -> None:
-        try:
-            survey.hosts[name].run(START_DATABASE, timeout_s=120)
-        except QuartetError as error:
-            survey.failures[name] = error
-            del survey.snapshots[name]
-
-    def _read(self, name: str, opened: Callable[[], None], facts: Iterable[Fact]) -> Snapshot:
-        opened()
-        return self._connections[name].read(facts)
 
     def _facts(self) -> dict[str, list[Fact]]:
         """The questions to each machine; they are the same whoever is primary."""
@@ -162,13 +130,15 @@ class Convergence:
         except NoPrimaryError as error:
             survey.undecided = error
         site = replace(self._site, cluster=survey.cluster or self._site.cluster)
-        only = self._selection.roles
+        only = self._selection.roles or None
         if survey.undecided:
             only = tuple(set(only or roles.ROLES) - NEED_A_PRIMARY)
         survey.plans = self._plans(survey, site, only)
         survey.unreached = self._unreached(survey, site)
 
-    def _plans(self, survey: Survey, site: Site, only: Collection[str]) -> dict[str, MachinePlan]:
+    def _plans(
+        self, survey: Survey, site: Site, only: Collection[str] | None
+    ) -> dict[str, MachinePlan]:
         return {
             machine.name: plan_machine(
                 machine.name,
@@ -181,7 +151,7 @@ class Convergence:
 
     def _unreached(self, survey: Survey, site: Site) -> list[Need]:
         """What some resource needs and this run will not bring about."""
-        complete = self._plans(survey, site, ())
+        complete = self._plans(survey, site, None)
         chosen = (
             self._plans(survey, site, self._selection.roles) if self._selection.roles else complete
         )

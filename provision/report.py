@@ -1,5 +1,6 @@
 """What a run shows: live progress, the plan with its diffs, and the closing table."""
 
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -16,6 +17,8 @@ from rich.text import Text
 from provision.apply import BlockedError, Need, Outcome
 from provision.errors import QuartetError
 from provision.plan import TRIGGERED, MachinePlan, Step
+
+_WIDTH_OF_LOGS = 120
 
 
 class LiveProgress:
@@ -108,8 +111,7 @@ def _details(step: Step) -> list[str]:
 
 def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     """The closing table, and below it each error in full."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("machine")
+    table = make_table("machine")
     for name in ("changed", "unchanged", "failed", "skipped", "seconds"):
         table.add_column(name, justify="right")
     for each in outcomes:
@@ -128,3 +130,16 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     failed = sum(each.failed for each in outcomes)
     unchanged = sum(each.unchanged for each in outcomes)
     return f"{changed} changed, {unchanged} unchanged, {failed} failed"
+
+
+def make_console() -> Console:
+    """Where tables and progress go: as wide as the terminal, or wide enough for a log."""
+    return Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_LOGS)
+
+
+def make_table(*columns: str) -> Table:
+    """A table without lines, its columns named."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    return table

@@ -31,11 +31,11 @@ def names() -> tuple[str, ...]:
 
 
 def resources(
-    machine: Machine, site: Site, only: Collection[str] = ()
+    machine: Machine, site: Site, only: Collection[str] | None = None
 ) -> list[tuple[str, Resource]]:
     """A machine's desired resources with the role of each, packages first and in one transaction.
 
-    `only` keeps the named roles, by either name; empty means all.
+    `only` keeps the named roles, by either name; None keeps all.
     """
     chosen = [
         (name, resource)
@@ -46,8 +46,8 @@ def resources(
     return _packages_first(chosen)
 
 
-def _is_chosen(name: str, topology_roles: frozenset[Role], only: Collection[str]) -> bool:
-    return not only or name in only or bool(topology_roles & set(only))
+def _is_chosen(name: str, topology_roles: frozenset[Role], only: Collection[str] | None) -> bool:
+    return only is None or name in only or bool(topology_roles & set(only))
 
 
 def _packages_first(chosen: list[tuple[str, Resource]]) -> list[tuple[str, Resource]]:

@@ -1,0 +1,66 @@
+"""All machines of a topology, connected to side by side, in the background from the start on."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Self, TypeVar
+
+from provision.connection import Connection
+from provision.errors import QuartetError
+from provision.lab.base import Endpoint
+from provision.topology import Topology
+
+Argument = TypeVar("Argument")
+Answer = TypeVar("Answer")
+
+
+class Fleet:
+    """The connections to all machines; making them begins at once, and nobody waits for it yet."""
+
+    def __init__(
+        self, topology: Topology, endpoint: Callable[[str], Endpoint], known_hosts: Path
+    ) -> None:
+        self._connections = {
+            machine.name: Connection(machine.name, endpoint(machine.name), known_hosts)
+            for machine in topology.machines
+        }
+        self._pool = ThreadPoolExecutor(max_workers=len(self._connections))
+        self._opening = {
+            name: self._pool.submit(connection.open)
+            for name, connection in self._connections.items()
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        list(self._pool.map(lambda connection: connection.close(), self._connections.values()))
+        self._pool.shutdown()
+
+    def __getitem__(self, name: str) -> Connection:
+        return self._connections[name]
+
+    def each(
+        self,
+        arguments: Mapping[str, Argument],
+        action: Callable[[Connection, Argument], Answer],
+    ) -> dict[str, Answer | QuartetError]:
+        """Do this on the named machines at once; where it fails, the answer is the error."""
+        futures = {
+            name: self._pool.submit(self._do, name, argument, action)
+            for name, argument in arguments.items()
+        }
+        answers: dict[str, Answer | QuartetError] = {}
+        for name, future in futures.items():
+            try:
+                answers[name] = future.result()
+            except QuartetError as error:
+                answers[name] = error
+        return answers
+
+    def _do(
+        self, name: str, argument: Argument, action: Callable[[Connection, Argument], Answer]
+    ) -> Answer:
+        self._opening[name].result()
+        return action(self._connections[name], argument)
+

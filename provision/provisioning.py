@@ -1,0 +1,66 @@
+"""Provisioning as a person sees it: survey, progress, the closing table, and one clear error."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from provision import roles
+from provision.apply import Outcome
+from provision.console import say
+from provision.converge import Convergence, Selection
+from provision.diffs import file_diffs
+from provision.errors import QuartetError
+from provision.fleet import Fleet
+from provision.report import LiveProgress, make_console, print_outcomes, print_plan, summary
+from provision.secrets import SecretStore
+from provision.topology import Topology
+
+
+def selection(
+    machines: tuple[str, ...], chosen: tuple[str, ...], reclone: tuple[str, ...]
+) -> Selection:
+    """What a run may change; QuartetError for a role that doesn't exist."""
+    known = roles.names()
+    unknown = sorted(set(chosen) - set(known))
+    if unknown:
+        raise QuartetError(
+            "--only", f"no role is called {unknown[0]!r}", f"pick from {', '.join(known)}"
+        )
+    return Selection(machines, chosen, frozenset(reclone))
+
+
+def apply(topology: Topology, secrets: Path, fleet: Fleet, selected: Selection) -> None:
+    """Apply what is missing; QuartetError tells at the end that something failed."""
+    convergence = Convergence(topology, SecretStore(secrets), fleet, selected)
+    survey = convergence.survey()
+    started = convergence.start_databases(survey)
+    if started:
+        say(f"started MySQL on {', '.join(started)}, to ask who is primary")
+        survey = convergence.survey()
+    console = make_console()
+    with LiveProgress(console, survey.plans) as progress:
+        outcomes = convergence.apply(survey, progress)
+    print_outcomes(console, outcomes)
+    say(summary(outcomes))
+    _raise_if_failed(outcomes)
+
+
+def show(topology: Topology, secrets: Path, fleet: Fleet, selected: Selection) -> None:
+    """Show what provisioning would change; nothing is written, here or on a machine."""
+    store = SecretStore(secrets, keep=False)
+    survey = Convergence(topology, store, fleet, selected).survey()
+    chosen = [each for each in survey.plans.values() if selected.has(each.machine)]
+    for each in chosen:
+        print_plan(make_console(), each, file_diffs(survey.hosts[each.machine], each.steps))
+    say(f"plan: {sum(len(each.steps) for each in chosen)} to change")
+    failures = [error for name, error in survey.failures.items() if selected.has(name)]
+    failures += [survey.undecided] if survey.undecided else []
+    if failures:
+        raise QuartetError("plan", "not complete\n" + "\n".join(map(str, failures)))
+
+
+def _raise_if_failed(outcomes: Sequence[Outcome]) -> None:
+    failed = [each.machine for each in outcomes if each.failed or each.skipped]
+    if failed:
+        raise QuartetError(
+            ", ".join(failed), "not finished", "mend what is said above, and run it again"
+        )
