@@ -95,8 +95,8 @@ def test(_: Context, quick: bool = False) -> None:  # noqa: PT028 a task, not a 
     commands.test(quick=quick)
 
 
-@task(help={"fresh": "also measure four fresh machines against plain apt-get; takes minutes"})
+@task
 @reports_errors
-def bench(_: Context, fresh: bool = False) -> None:
-    """Measure provisioning against its floor, side by side in one run."""
-    commands.bench(fresh=fresh)
+def bench(_: Context) -> None:
+    """Measure provisioning against its floors, side by side in one run; takes minutes."""
+    commands.bench()

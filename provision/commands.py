@@ -105,10 +105,9 @@ def test(*, quick: bool) -> None:
         raise QuartetError("test", "some tests failed", "see above")
 
 
-def bench(*, fresh: bool) -> None:
+def bench() -> None:
     """Run the benchmarks in a process of their own, so that nothing is warm from this one."""
-    command = [sys.executable, "-m", "bench", *(["--fresh"] if fresh else [])]
-    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+    if subprocess.run([sys.executable, "-m", "bench"], cwd=ROOT, check=False).returncode != 0:
         raise QuartetError("bench", "did not finish", "see above")
 
 

@@ -63,4 +63,3 @@ class Fleet:
     ) -> Answer:
         self._opening[name].result()
         return action(self._connections[name], argument)
-

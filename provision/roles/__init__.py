@@ -59,15 +59,16 @@ def _packages_first(chosen: list[tuple[str, Resource]]) -> list[tuple[str, Resou
 
 def packages(topology: Topology) -> tuple[str, ...]:
     """All packages that any machine gets."""
+    names = {name for each in topology.machines for name in packages_of(each, topology)}
+    return tuple(sorted(names))
+
+
+def packages_of(machine: Machine, topology: Topology) -> tuple[str, ...]:
+    """The packages that one machine gets."""
     site = Site(topology, SecretStore(None), as_described(topology))
     return tuple(
-        sorted(
-            {
-                name
-                for machine in topology.machines
-                for _, resource in resources(machine, site)
-                if isinstance(resource, Packages)
-                for name in resource.names
-            }
-        )
+        name
+        for _, resource in resources(machine, site)
+        if isinstance(resource, Packages)
+        for name in resource.names
     )

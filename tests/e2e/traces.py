@@ -1,0 +1,55 @@
+"""What a lab could leave behind on its host."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+_SYSCTLS = ("net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding", "net/ipv6/conf/all/forwarding")
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Mounts, interfaces, addresses, namespaces, cgroups, firewall rules, sysctls, processes."""
+
+    mounts: frozenset[str]
+    links: frozenset[str]
+    routes: frozenset[str]
+    namespaces: frozenset[str]
+    cgroups: frozenset[str]
+    sysctls: tuple[str, ...]
+    rules: str
+    processes: frozenset[str]
+
+    @classmethod
+    def read(cls) -> "Traces":
+        """Look at the host as it is now."""
+        return cls(
+            mounts=frozenset(line.split()[4] for line in _lines("/proc/self/mountinfo")),
+            links=frozenset(_run("ip", "-o", "-br", "link").splitlines()),
+            routes=frozenset(_run("ip", "-o", "route").splitlines()),
+            namespaces=frozenset(_run("ip", "netns", "list").splitlines()),
+            cgroups=frozenset(
+                str(path) for path in Path("/sys/fs/cgroup").rglob("*quartet*") if path.is_dir()
+            ),
+            sysctls=tuple(Path("/proc/sys", name).read_text() for name in _SYSCTLS),
+            rules=_run("nft", "list", "ruleset"),
+            processes=frozenset(_lab_processes()),
+        )
+
+
+def _lab_processes() -> list[str]:
+    """Programs that only a lab starts; kernel threads and the tests' own are none."""
+    listing = _run("ps", "-eo", "pid=,args=").splitlines()
+    names = ("systemd-nspawn", "apt-cacher-ng", "mysqld", "haproxy", "gunicorn", "nginx", "nsd")
+    return [line for line in listing if any(name in line.split(None, 1)[1] for name in names)]
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines()
+
+
+def _run(*argv: str) -> str:
+    try:
+        return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        return ""  # a host without the program has nothing of its kind
