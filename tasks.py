@@ -74,11 +74,11 @@ def power_cut(_: Context, limit: str) -> None:
     commands.switch("power_cut", limit)
 
 
-@task
+@task(help={"limit": LIMIT})
 @reports_errors
-def destroy(_: Context) -> None:
-    """Remove the machines with all that they hold; images and fetched packages stay."""
-    commands.destroy()
+def destroy(_: Context, limit: str = "") -> None:
+    """Remove machines with all that they hold; images and fetched packages stay."""
+    commands.destroy(limit)
 
 
 @task

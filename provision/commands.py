@@ -77,9 +77,9 @@ def switch(action: str, limit: str) -> None:
     status()
 
 
-def destroy() -> None:
-    """Remove the machines; what was made for them alone goes along."""
-    _lab().destroy()
+def destroy(limit: str) -> None:
+    """Remove machines; with the last one goes all that was made for them."""
+    _lab().destroy(_names(limit) or None)
     say("destroyed; images and fetched packages are kept for the next `./lab up`")
 
 

@@ -161,7 +161,7 @@ class Connection:
         return UnreachableError(
             self.name,
             f"can't be reached at {target}: {why}",
-            f"is it running? `./lab status`, then `./lab up {self.name}`",
+            f"is it running? `./lab status`, then `./lab up --limit {self.name}`",
         )
 
     def _busy(self) -> QuartetError:
@@ -219,12 +219,12 @@ def _hint(output: str) -> str:
     for sign, hint in _HINTS.items():
         if sign in output:
             return hint
-    return "mend what it says and run `inv provision` again; it goes on where this run stopped"
+    return "mend what it says and run `./lab provision` again; it goes on where this run stopped"
 
 
 _DISK_FULL = (
     "the disk is full: free some space there (`df -h`, `sudo apt-get clean`), and run"
-    " `inv provision` again"
+    " `./lab provision` again"
 )
 _HINTS = {
     "No space left on device": _DISK_FULL,

@@ -57,7 +57,7 @@ def _writable(members: States) -> str | None:
             " and ".join(writable),
             "both take writes (split brain); nothing was changed",
             "decide whose data counts, then on the other one run"
-            " `sudo mysql -e 'SET GLOBAL super_read_only=ON'` and `inv provision` again",
+            " `sudo mysql -e 'SET GLOBAL super_read_only=ON'` and `./lab provision` again",
         )
     return writable[0] if writable else None
 
@@ -87,7 +87,7 @@ def _most_advanced(topology: Topology, members: States, states: States) -> str |
         raise NoPrimaryError(
             " and ".join(silent),
             "no primary is left among the databases that answer, and this one may have newer data",
-            f"bring it back (`./lab up {silent[0]}`) and run `inv provision` again",
+            f"bring it back (`./lab up --limit {silent[0]}`) and run `./lab provision` again",
         )
     complete = [name for name, state in members.items() if _has_all(state, members)]
     if not complete:

@@ -122,6 +122,6 @@ def promote(host: Host) -> None:
             host.name,
             f"has received transactions that it did not apply within {DRAIN_TIMEOUT_S} s;"
             " it was not promoted",
-            "look at its applier with `SHOW REPLICA STATUS` and run `inv provision` again",
+            "look at its applier with `SHOW REPLICA STATUS` and run `./lab provision` again",
         )
     execute(host, "STOP REPLICA", "RESET REPLICA ALL")

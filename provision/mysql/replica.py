@@ -161,7 +161,7 @@ class Replica(Resource):
             raise QuartetError(
                 host.name,
                 f"replication from {self.primary.name} stopped: {state.error}",
-                f"mend the cause, or clone it anew: `inv provision --reclone {host.name}`",
+                f"mend the cause, or clone it anew: `./lab provision --reclone {host.name}`",
             )
         return state.receiver == "ON" and state.applier == "ON"
 
@@ -195,5 +195,5 @@ class Replica(Resource):
             f"has {len(self.errant)} transactions that the primary {self.primary.name} lacks"
             f" ({self.errant}); following it would hide them, so nothing was changed",
             "save what they wrote; then replace all data of this replica by the primary's:"
-            f" `inv provision --reclone {host.name}`",
+            f" `./lab provision --reclone {host.name}`",
         )

@@ -98,7 +98,7 @@ class File(PathResource):
             raise CheckFailedError(
                 host.name,
                 f"`{program}` rejected the new {self.path}; the old one is still live\n{reason}",
-                f"mend the template of {self.path} under files/ and run `inv provision` again",
+                f"mend the template of {self.path} under files/ and run `./lab provision` again",
             )
 
     def _script(self) -> str:

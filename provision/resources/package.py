@@ -16,22 +16,26 @@ _SETTLED = ("ii", "rc", "un", "hi", "pn")
 _INSTALL = """
 set -eu
 export DEBIAN_FRONTEND=noninteractive
+mkdir -p /run/quartet
+log=/run/quartet/apt.log
+# To a file, not to us: if we are cut off, a closed pipe must not stop dpkg half way.
+logged() {{ "$@" > "$log" 2>&1 || {{ tail -n 30 "$log" >&2; return 1; }}; }}
 apt() {{
-    apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef \\
-        -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 -qq "$@"
+    logged apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef \\
+        -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 -q -y "$@"
 }}
 policy=/usr/sbin/policy-rc.d
-mkdir -p /run/quartet
 if [ ! -e "$policy" ] || [ "$(readlink "$policy")" = /run/quartet/policy-rc.d ]; then
     trap 'rm -f "$policy" /run/quartet/policy-rc.d' EXIT
     printf '#!/bin/sh\\nexit 101\\n' > /run/quartet/policy-rc.d
     chmod 755 /run/quartet/policy-rc.d
     ln -sfn /run/quartet/policy-rc.d "$policy"
 fi
-dpkg --force-confdef --force-confold --configure -a
-apt -f install
-fresh=$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mmin -1440 | head -n 1)
+logged dpkg --force-confdef --force-confold --configure -a
+# By time of change: the time of modification is the mirror's.
+fresh=$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -cmin -1440 | head -n 1)
 [ -n "$fresh" ] || apt update
+apt -f install
 apt install --no-install-recommends -- {packages} || {{
     apt update
     apt install --no-install-recommends -- {packages}

@@ -11,6 +11,12 @@ from provision.resources.file import File
 from provision.resources.stamps import remember_loaded, stamp_path
 
 START_TIMEOUT_S = 120
+SETTLE_TIMEOUT_S = 30
+_SETTLED = """
+while state=$(systemctl show --property=ActiveState --value -- {unit}); do
+    case $state in reloading|activating) sleep 0.1 ;; *) break ;; esac
+done
+"""
 _PROPERTIES = "Id,ActiveState,UnitFileState,NeedDaemonReload"
 
 
@@ -99,6 +105,8 @@ class Service(Resource):
             f"systemctl {self._verb(changes)} -- {unit} || {{",
             f"  systemctl status --no-pager --lines=15 -- {unit} >&2; exit 1",
             "}",
+            # After a reload a unit may still say "reloading" for a moment.
+            f"timeout {SETTLE_TIMEOUT_S} sh -c {shlex.quote(_SETTLED.format(unit=unit))}",
             remember_loaded(self.unit, stamp),
         ]
         host.run("\n".join(script), timeout_s=START_TIMEOUT_S)
