@@ -1,0 +1,112 @@
+"""HAProxy spreads requests exactly, tells the truth about its servers, and only to the network."""
+
+import pytest
+
+from checks import haproxy_stats, services
+from checks.expectations import expect, expect_equal
+from checks.front_door import Door, even_share, served_by
+from checks.lab import Lab
+from provision.topology import Machine
+
+pytestmark = [
+    pytest.mark.area("load balancer"),
+    pytest.mark.look("journalctl -u haproxy -n 50"),
+]
+
+REQUESTS = 200
+
+
+@pytest.fixture(scope="module")
+def servers(lab: Lab) -> dict[str, dict[str, str]]:
+    return haproxy_stats.servers(lab)
+
+
+def test_haproxy_is_installed(lab: Lab, load_balancer: Machine) -> None:
+    services.expect_installed(lab, load_balancer, "haproxy")
+
+
+def test_haproxy_runs_now_and_after_a_boot(lab: Lab, load_balancer: Machine) -> None:
+    services.expect_running(lab, load_balancer, "haproxy")
+
+
+def test_configuration_is_valid(lab: Lab, load_balancer: Machine) -> None:
+    look = "haproxy -c -f /etc/haproxy/haproxy.cfg"
+    services.expect_valid(lab, load_balancer, "haproxy configuration", look)
+
+
+def test_listens_for_visitors_everywhere_and_for_operators_privately(
+    lab: Lab, load_balancer: Machine
+) -> None:
+    ports = lab.topology.ports
+    public, private = f"tcp *:{ports.http}", f"tcp {load_balancer.address}:{ports.haproxy_stats}"
+    services.expect_listening(lab, load_balancer, public, private)
+
+
+def test_200_requests_are_spread_exactly(front: Door, lab: Lab, load_balancer: Machine) -> None:
+    names = [web.name for web in lab.serving_webs]
+    count = REQUESTS - REQUESTS % len(names)
+    found, expected = front.turns(count), even_share(names, count)
+    expect_equal(f"who served {count} requests", found, expected)
+
+
+def test_consecutive_requests_go_to_different_machines(
+    front: Door, lab: Lab, load_balancer: Machine
+) -> None:
+    names = [web.name for web in lab.serving_webs]
+    served = [served_by(front.get("/healthz")) for _ in range(2 * len(names))]
+    first, second = served[: len(names)], served[len(names) :]
+    expect_equal("machines in the first turn", set(first), set(names))
+    expect_equal("order of the second turn", second, first)
+
+
+def test_every_new_connection_takes_its_turn_too(
+    front: Door, lab: Lab, load_balancer: Machine
+) -> None:
+    names = [web.name for web in lab.serving_webs]
+    with_close = {"Connection": "close"}
+    served = {served_by(front.get("/healthz", with_close)) for _ in range(2 * len(names))}
+    expect_equal("who served", served, set(names))
+
+
+@pytest.mark.usefixtures("board")
+def test_host_that_the_browser_sent_is_kept(front: Door, lab: Lab, load_balancer: Machine) -> None:
+    # What the application makes of it is told in test_app.py.
+    host = f"www.{lab.topology.domain}:8080"
+    headers = {"Host": host, "Origin": f"http://{host}"}
+    answers = [
+        front.request("POST", "/api/messages", headers, json={}).status_code for _ in lab.webs
+    ]
+    expect_equal(f"statuses with Host and Origin {host}", answers, [400] * len(lab.webs))
+
+
+@pytest.mark.look("journalctl -u nginx -u app -n 50")
+def test_web_machine_is_in_rotation(servers: dict[str, dict[str, str]], web: Machine) -> None:
+    row = servers.get(web.name, {})
+    found = (row.get("status"), row.get("check_status"), row.get("check_code"))
+    expect_equal("status, last check and its code", found, ("UP", "L7OK", "200"))
+
+
+def test_statistics_page_names_every_web_machine(lab: Lab, load_balancer: Machine) -> None:
+    page = haproxy_stats.get(lab, "/")
+    missing = {web.name for web in lab.webs if web.name not in page.text}
+    found = (page.status_code, missing)
+    expect_equal("status, and machines that the page lacks", found, (200, set()))
+
+
+def test_metrics_are_there_for_prometheus(lab: Lab, load_balancer: Machine) -> None:
+    text = haproxy_stats.get(lab, "/metrics").text
+    up = {
+        web.name
+        for web in lab.webs
+        if f'haproxy_server_status{{proxy="web",server="{web.name}",state="UP"}} 1' in text
+    }
+    expect_equal("machines that /metrics says are up", up, {web.name for web in lab.webs})
+
+
+def test_visitors_do_not_get_statistics(front: Door, load_balancer: Machine) -> None:
+    answer = front.get("/metrics")
+    expect(
+        answer.status_code == 404 and "haproxy_" not in answer.text,
+        expected="GET /metrics through the front door: 404",
+        found=answer.status_code,
+    )

@@ -1,0 +1,52 @@
+"""What every provider of machines can do, whatever its machines are made of."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+Say = Callable[[str], None]
+
+
+class MachineState(StrEnum):
+    """What a machine is doing, as far as its host can tell."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """How to reach a machine over SSH."""
+
+    host: str
+    port: int
+    user: str
+    key: Path
+
+
+class Lab(Protocol):
+    """Machines that can be made, switched and thrown away. `None` for names means all of them."""
+
+    def up(self, names: Sequence[str] | None = None) -> None:
+        """Create what is absent, boot what is stopped, and return once each lets us log in."""
+
+    def halt(self, names: Sequence[str] | None = None) -> None:
+        """Shut machines down as their own power button would."""
+
+    def power_cut(self, names: Sequence[str] | None = None) -> None:
+        """Stop machines at once, as if somebody had pulled the plug."""
+
+    def reboot(self, names: Sequence[str] | None = None) -> None:
+        """Restart running machines and return once each lets us log in again."""
+
+    def destroy(self, names: Sequence[str] | None = None) -> None:
+        """Remove machines with all that they hold; the last one takes the lab's network along."""
+
+    def status(self) -> dict[str, MachineState]:
+        """Say for each machine of the topology what it is doing; changes nothing."""
+
+    def endpoint(self, name: str) -> Endpoint:
+        """Say how to log in to a machine."""

@@ -1,0 +1,73 @@
+import subprocess
+
+import pytest
+
+from checks.machine_facts import MachineFacts, Output, parse, script
+
+
+def facts(**texts: str) -> MachineFacts:
+    names = {name.replace("_", " "): Output(text, 0) for name, text in texts.items()}
+    return MachineFacts(names, clock_offset_s=0.0)
+
+
+def test_script_keeps_outputs_and_statuses_apart() -> None:
+    commands = {
+        "quotes": """printf '%s\n' "it's"; echo two""",
+        "both streams": "echo out; echo err >&2",
+        "fails": "exit 3",
+        "nothing": "true",
+    }
+
+    ran = subprocess.run(
+        ["sh", "-c", script(commands)], capture_output=True, text=True, check=False
+    )
+
+    assert parse(ran.stdout) == {
+        "quotes": Output("it's\ntwo\n", 0),
+        "both streams": Output("out\nerr\n", 0),
+        "fails": Output("", 3),
+        "nothing": Output("", 0),
+    }
+
+
+def test_only_installed_packages_count() -> None:
+    found = facts(packages="nginx installed\nnsd config-files\nmysql-server installed\n")
+
+    assert found.packages == {"nginx", "mysql-server"}
+
+
+@pytest.mark.parametrize(
+    ("line", "socket"),
+    [
+        ("tcp LISTEN 0 511 192.168.56.11:80 0.0.0.0:*", "tcp 192.168.56.11:80"),
+        ("tcp LISTEN 0 511 0.0.0.0:80 0.0.0.0:*", "tcp *:80"),
+        ("tcp LISTEN 0 511 [::]:80 [::]:*", "tcp *:80"),
+        ("tcp LISTEN 0 511 *:22 *:*", "tcp *:22"),
+        ("udp UNCONN 0 0 10.0.2.15%eth0:68 0.0.0.0:*", "udp 10.0.2.15:68"),
+        ("tcp LISTEN 0 16 [::1]:8952 [::]:*", "tcp ::1:8952"),
+    ],
+)
+def test_listening_sockets_are_named_alike(line: str, socket: str) -> None:
+    assert facts(sockets=line + "\n").listening == {socket}
+
+
+def test_units_are_known_by_their_full_names() -> None:
+    text = "Id=nginx.service\nActiveState=active\n\nId=app.socket\nActiveState=inactive\n"
+
+    units = facts(units=text).units
+
+    assert units["nginx.service"]["ActiveState"] == "active"
+    assert units["app.socket"]["ActiveState"] == "inactive"
+
+
+def test_processes_are_grouped_by_their_parents() -> None:
+    found = facts(processes="root 1 0 /sbin/init\napp 10 1 gunicorn\napp 11 10 gunicorn worker\n")
+
+    assert found.children[10] == [("app", 11)]
+    assert found.owners[10] == "app"
+
+
+def test_modes_are_told_with_their_owners() -> None:
+    found = facts(modes="/etc/app/environment|600|root|root\n")
+
+    assert found.modes == {"/etc/app/environment": ("600", "root:root")}

@@ -1,0 +1,28 @@
+from pathlib import Path
+
+from checks.ssh import Masters
+
+# Nothing listens on the discard port, and the refusal comes at once.
+CONFIG = "Host *\n  HostName 127.0.0.1\n  Port 9\n"
+
+
+def test_machine_that_can_not_be_reached_is_told_with_the_reason(tmp_path: Path) -> None:
+    config = tmp_path / "ssh_config"
+    config.write_text(CONFIG)
+    masters = Masters(config)
+
+    masters.open(["web-01", "web-02"])
+    masters.close()
+
+    assert masters.unreachable.keys() == {"web-01", "web-02"}
+    assert "Connection refused" in masters.unreachable["web-01"]
+    assert not masters.folder.exists()
+
+
+def test_sockets_have_short_paths(tmp_path: Path) -> None:
+    masters = Masters(tmp_path / "ssh_config")
+    longest = "a" * 30
+
+    # OpenSSH appends 17 characters while it connects; the system's limit is 104 or 108.
+    assert len(str(masters.socket(longest))) + 17 < 104
+    masters.close()

@@ -1,0 +1,242 @@
+"""Who is primary, told from what the servers say."""
+
+import pytest
+
+from provision.mysql.cluster import NoPrimaryError, as_described, decide
+from provision.mysql.gtid import GtidSet
+from provision.mysql.state import DatabaseState, Source
+from tests.site_parts import TOPOLOGY
+
+WEB_01, WEB_02, DB_03 = "web-01", "web-02", "db-03"
+UUID = {
+    WEB_01: "11111111-0000-0000-0000-000000000001",
+    WEB_02: "22222222-0000-0000-0000-000000000002",
+    DB_03: "33333333-0000-0000-0000-000000000003",
+}
+DATA = f"{UUID[WEB_01]}:1-9"
+LESS = f"{UUID[WEB_01]}:1-8"
+DOWN = DatabaseState(configured=True)
+NEW = DatabaseState()
+
+
+def _blank(*, read_only: bool = True) -> DatabaseState:
+    return DatabaseState(answers=True, server_uuid="new", super_read_only=read_only)
+
+
+def _alone(name: str, gtids: str = DATA, *, writable: bool = False) -> DatabaseState:
+    return DatabaseState(
+        answers=True,
+        configured=True,
+        server_uuid=UUID[name],
+        super_read_only=not writable,
+        gtid_executed=GtidSet(gtids),
+    )
+
+
+def _follows(source: str, name: str, gtids: str = DATA) -> DatabaseState:
+    return DatabaseState(
+        answers=True,
+        configured=True,
+        server_uuid=UUID[name],
+        gtid_executed=GtidSet(gtids),
+        source=Source(str(TOPOLOGY.machine(source).address), "replication", True, True, True),
+    )
+
+
+def test_the_file_alone_names_the_primary_of_the_file() -> None:
+    cluster = as_described(TOPOLOGY)
+    assert cluster.primary.name == WEB_01
+    assert [machine.name for machine in cluster.replicas] == [WEB_02, DB_03]
+    assert cluster.errant == {}
+
+
+CASES = {
+    "nothing was asked": ({}, WEB_01),
+    "fresh machines": ({WEB_01: NEW, WEB_02: NEW, DB_03: NEW}, WEB_01),
+    "fresh servers": ({WEB_01: _blank(), WEB_02: _blank(read_only=False), DB_03: NEW}, WEB_01),
+    "normal": (
+        {
+            WEB_01: _alone(WEB_01, writable=True),
+            WEB_02: _follows(WEB_01, WEB_02),
+            DB_03: _follows(WEB_01, DB_03),
+        },
+        WEB_01,
+    ),
+    "after a failover": (
+        {
+            WEB_01: _follows(WEB_02, WEB_01),
+            WEB_02: _alone(WEB_02, writable=True),
+            DB_03: _follows(WEB_02, DB_03),
+        },
+        WEB_02,
+    ),
+    "in the middle of a failover": (
+        {
+            WEB_01: DOWN,
+            WEB_02: _alone(WEB_02, writable=True),
+            DB_03: _follows(WEB_01, DB_03),
+        },
+        WEB_02,
+    ),
+    "the old primary is back, fenced": (
+        {
+            WEB_01: _alone(WEB_01),
+            WEB_02: _alone(WEB_02, writable=True),
+            DB_03: _follows(WEB_02, DB_03),
+        },
+        WEB_02,
+    ),
+    "all fenced after a power loss": (
+        {
+            WEB_01: _alone(WEB_01),
+            WEB_02: _follows(WEB_01, WEB_02),
+            DB_03: _follows(WEB_01, DB_03),
+        },
+        WEB_01,
+    ),
+    "power loss after a failover": (
+        {
+            WEB_01: _follows(WEB_02, WEB_01),
+            WEB_02: _alone(WEB_02),
+            DB_03: _follows(WEB_02, DB_03),
+        },
+        WEB_02,
+    ),
+    "power loss before the old primary rejoined": (
+        {WEB_01: _alone(WEB_01), WEB_02: _alone(WEB_02), DB_03: _follows(WEB_02, DB_03)},
+        WEB_02,
+    ),
+    "primary out of reach": (
+        {WEB_02: _follows(WEB_01, WEB_02), DB_03: _follows(WEB_01, DB_03)},
+        WEB_01,
+    ),
+    "primary down": (
+        {WEB_01: DOWN, WEB_02: _follows(WEB_01, WEB_02), DB_03: _follows(WEB_01, DB_03)},
+        WEB_01,
+    ),
+    "one replica out of reach": (
+        {WEB_01: _alone(WEB_01, writable=True), DB_03: _follows(WEB_01, DB_03)},
+        WEB_01,
+    ),
+    "primary made anew, server blank": (
+        {
+            WEB_01: _blank(),
+            WEB_02: _follows(WEB_01, WEB_02, LESS),
+            DB_03: _follows(WEB_01, DB_03),
+        },
+        DB_03,
+    ),
+    "primary made anew, no server": (
+        {
+            WEB_01: NEW,
+            WEB_02: _follows(WEB_01, WEB_02),
+            DB_03: _follows(WEB_01, DB_03, LESS),
+        },
+        WEB_02,
+    ),
+    "made anew, replicas equal": (
+        {WEB_01: NEW, WEB_02: _follows(WEB_01, WEB_02), DB_03: _follows(WEB_01, DB_03)},
+        DB_03,
+    ),
+    "replica made anew": (
+        {
+            WEB_01: _alone(WEB_01, writable=True),
+            WEB_02: _follows(WEB_01, WEB_02),
+            DB_03: NEW,
+        },
+        WEB_01,
+    ),
+    "fresh clone without a channel beside the fenced primary": (
+        {WEB_01: _alone(WEB_01), WEB_02: _alone(WEB_02), DB_03: _blank()},
+        WEB_01,
+    ),
+    "fresh clone beside a fenced primary that is not the file's": (
+        {
+            WEB_01: _alone(WEB_01, f"{UUID[DB_03]}:1-9"),
+            WEB_02: _blank(),
+            DB_03: _alone(DB_03, f"{UUID[DB_03]}:1-9"),
+        },
+        DB_03,
+    ),
+}
+
+
+@pytest.mark.parametrize(("states", "primary"), CASES.values(), ids=CASES.keys())
+def test_primary_is_told(states: dict[str, DatabaseState], primary: str) -> None:
+    cluster = decide(TOPOLOGY, states)
+    assert cluster.primary.name == primary
+    others = [machine.name for machine in TOPOLOGY.databases if machine.name != primary]
+    assert [machine.name for machine in cluster.replicas] == others
+
+
+def test_two_that_take_writes_are_both_named() -> None:
+    states = {WEB_01: _alone(WEB_01, writable=True), WEB_02: _alone(WEB_02, writable=True)}
+    with pytest.raises(NoPrimaryError) as caught:
+        decide(TOPOLOGY, states)
+    assert caught.value.where == "web-01 and web-02"
+    assert "split brain" in caught.value.what
+    assert "super_read_only=ON" in caught.value.next_step
+
+
+def test_blank_server_that_takes_writes_is_no_second_primary() -> None:
+    states = {WEB_01: _alone(WEB_01, writable=True), DB_03: _blank(read_only=False)}
+    assert decide(TOPOLOGY, states).primary.name == WEB_01
+
+
+@pytest.mark.parametrize("silent", [{}, {DB_03: DOWN}], ids=["out of reach", "its server is down"])
+def test_no_new_primary_is_chosen_while_somebody_is_silent(
+    silent: dict[str, DatabaseState],
+) -> None:
+    states = {WEB_01: NEW, WEB_02: _follows(WEB_01, WEB_02)} | silent
+    with pytest.raises(NoPrimaryError) as caught:
+        decide(TOPOLOGY, states)
+    assert caught.value.where == DB_03
+    assert "lab up" in caught.value.next_step
+    assert "db-03" in caught.value.next_step
+
+
+def test_diverged_servers_are_not_decided_between() -> None:
+    states = {
+        WEB_01: NEW,
+        WEB_02: _follows(WEB_01, WEB_02, f"{DATA},{UUID[WEB_02]}:1"),
+        DB_03: _follows(WEB_01, DB_03, f"{DATA},{UUID[DB_03]}:1"),
+    }
+    with pytest.raises(NoPrimaryError, match="each has transactions that another lacks"):
+        decide(TOPOLOGY, states)
+
+
+def _errant(primary: str, replica: str, *, primary_now: DatabaseState | None = None) -> str:
+    states = {
+        WEB_01: primary_now or _alone(WEB_01, primary, writable=True),
+        WEB_02: _follows(WEB_01, WEB_02, replica),
+        DB_03: _follows(WEB_01, DB_03),
+    }
+    return str(decide(TOPOLOGY, states).errant.get(WEB_02, ""))
+
+
+def test_errant_transactions_of_a_replica_are_found() -> None:
+    assert _errant(DATA, f"{DATA},{UUID[WEB_02]}:1-2") == f"{UUID[WEB_02]}:1-2"
+
+
+def test_replica_that_is_behind_has_no_errant_transactions() -> None:
+    assert _errant(DATA, LESS) == ""
+
+
+def test_primarys_own_newest_transactions_are_never_errant() -> None:
+    assert _errant(LESS, DATA) == ""
+    assert _errant(LESS, f"{DATA}:blue:1") == ""
+
+
+def test_nothing_is_called_errant_while_the_primary_is_silent() -> None:
+    assert _errant("", f"{DATA},{UUID[WEB_02]}:1", primary_now=DOWN) == ""
+
+
+def test_old_primary_that_wrote_more_than_the_new_has_errant_transactions() -> None:
+    states = {
+        WEB_01: _alone(WEB_01, DATA),
+        WEB_02: _alone(WEB_02, f"{LESS},{UUID[WEB_02]}:1", writable=True),
+    }
+    cluster = decide(TOPOLOGY, states)
+    assert {name: str(gtids) for name, gtids in cluster.errant.items()} == {
+        WEB_01: f"{UUID[WEB_01]}:9"
+    }

@@ -1,0 +1,174 @@
+"""What a server says of itself, read from the client's own output."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from provision.mysql.state import (
+    SERVER,
+    DatabaseState,
+    Source,
+    database_state,
+)
+from provision.resources import stamps
+from provision.resources.facts import Snapshot, parse_answers, script_for
+from tests.local_host import LocalHost, write_program
+
+UUID = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
+VARIABLES = """\
+variable\trpl_semi_sync_replica_enabled\tON
+variable\trpl_semi_sync_source_enabled\t{source}
+variable\tserver_uuid\t{uuid}
+variable\tsuper_read_only\t{read_only}
+"""
+
+
+def _variables(source: str = "OFF", read_only: str = "ON") -> str:
+    return VARIABLES.format(source=source, read_only=read_only, uuid=UUID)
+
+
+PRIMARY = f"""\
+configured
+{_variables("ON", "OFF")}gtid\t{UUID}:1-77
+source\t\t\tNO\tNO\t0
+account\tapp\t192.168.56.0/255.255.255.0\tf00d
+account\tclone\t192.168.56.0/255.255.255.0\tbeef
+"""
+REPLICA = f"""\
+configured
+{_variables()}gtid\t{UUID}:1-77,{UUID}:blue:1-2
+source\t192.168.56.11\treplication\tYES\tYES\t1
+receiver\tON\t0\t
+applier\tON
+"""
+REPLICA_80 = REPLICA.replace("YES\t1", "YES\tYES")
+NO_ROWS = f"{_variables()}gtid\t{UUID}:1-5\n"
+BLANK = f"configured\n{_variables()}gtid\t\n"
+
+
+def _state(output: str) -> DatabaseState:
+    return database_state(parse_answers([SERVER], f"\n--quartet-fact mysql\n{output}"))
+
+
+def test_primary_is_read() -> None:
+    state = _state(PRIMARY)
+    assert state.is_writable_primary
+    assert (state.answers, state.configured, state.server_uuid) == (True, True, UUID)
+    assert (state.super_read_only, state.semi_sync_source, state.semi_sync_replica) == (
+        False,
+        True,
+        True,
+    )
+    assert str(state.gtid_executed) == f"{UUID}:1-77"
+    assert state.accounts == {
+        "app@192.168.56.0/255.255.255.0": "f00d",
+        "clone@192.168.56.0/255.255.255.0": "beef",
+    }
+    assert state.error == ""
+
+
+@pytest.mark.parametrize("output", [REPLICA, REPLICA_80])
+def test_replica_is_read(output: str) -> None:
+    state = _state(output)
+    assert state.source == Source("192.168.56.11", "replication", True, True, True)
+    assert (state.receiver, state.applier, state.error) == ("ON", "ON", "")
+    assert state.is_member
+    assert not state.is_writable_primary
+    assert len(state.gtid_executed) == 79
+
+
+@pytest.mark.parametrize(
+    ("row", "source"),
+    [
+        ("source\t10.0.0.1\tu\tNO\tNO\t0", Source("10.0.0.1", "u", False, False, False)),
+        ("source\t10.0.0.1\tu\tYES\tNO\t1", Source("10.0.0.1", "u", True, False, True)),
+        ("source\t\t\tNO\tNO\t0", None),
+    ],
+)
+def test_link_to_the_source_is_read(row: str, source: Source | None) -> None:
+    assert _state(f"{NO_ROWS}{row}\n").source == source
+
+
+def test_server_without_replication_rows_follows_nobody() -> None:
+    state = _state(NO_ROWS)
+    assert (state.source, state.receiver, state.applier, state.error) == (None, "OFF", "OFF", "")
+    assert state.accounts == {}
+    assert state.is_member
+
+
+@pytest.mark.parametrize(
+    ("rows", "error"),
+    [
+        ("receiver\tCONNECTING\t2003\tcan't connect\n", "error 2003: can't connect"),
+        (
+            "receiver\tON\t0\t\napplier_error\t1062\tDuplicate entry\n",
+            "error 1062: Duplicate entry",
+        ),
+        (
+            "receiver\tOFF\t1236\tpurged\napplier_error\t1062\tDuplicate entry\n",
+            "error 1236: purged",
+        ),
+        ("applier_error\t1062\tDuplicate entry\n", "error 1062: Duplicate entry"),
+        ("receiver\tON\t0\t\n", ""),
+    ],
+)
+def test_error_of_replication_is_read(rows: str, error: str) -> None:
+    assert _state(f"{BLANK}{rows}").error == error
+
+
+def test_blank_server_is_no_member() -> None:
+    state = _state(BLANK)
+    assert (state.answers, state.is_blank, state.is_member, state.is_down) == (
+        True,
+        True,
+        False,
+        False,
+    )
+
+
+def test_blank_server_that_takes_writes_is_no_primary() -> None:
+    output = BLANK.replace("super_read_only\tON", "super_read_only\tOFF")
+    assert not _state(output).is_writable_primary
+
+
+@pytest.mark.parametrize(("output", "is_down"), [("configured\n", True), ("", False)])
+def test_silent_server_is_down_only_if_it_was_ours(output: str, is_down: bool) -> None:
+    state = _state(output)
+    assert (state.answers, state.is_down, state.is_blank, state.is_member) == (
+        False,
+        is_down,
+        False,
+        False,
+    )
+
+
+def test_machine_that_was_not_asked_has_no_server() -> None:
+    assert database_state(Snapshot({})) == _state("") or not database_state(Snapshot({})).answers
+
+
+def test_servers_of_several_machines_do_not_mix() -> None:
+    primary, replica, blank = (_state(each) for each in (PRIMARY, REPLICA, BLANK))
+    assert (primary.source, blank.source) == (None, None)
+    assert replica.source is not None
+    assert (bool(primary.accounts), bool(replica.accounts)) == (True, False)
+
+
+class TestScript:
+    def test_script_is_sound_shell_and_holds_no_password(self) -> None:
+        script = script_for([SERVER])
+        assert subprocess.run(["sh", "-n", "-c", script], check=False).returncode == 0
+        assert "password" not in script.lower()
+
+    @pytest.mark.parametrize("answer", ["exit 1", "cat > /dev/null; echo gtid"])
+    @pytest.mark.parametrize("configured", [True, False])
+    def test_server_is_asked_even_where_there_is_none(
+        self, answer: str, configured: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "loaded").mkdir()
+        monkeypatch.setattr(stamps, "LOADED", str(tmp_path / "loaded"))
+        if configured:
+            (tmp_path / "loaded" / "mysql.service").touch()
+        programs = write_program(tmp_path / "bin", "mysql", answer).parent
+        state = database_state(LocalHost(programs).read([SERVER]))
+        assert (state.answers, state.configured) == ("gtid" in answer, configured)

@@ -1,0 +1,143 @@
+"""HAProxy's and NSD's files, as the topology makes them."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import dns.rdatatype
+import dns.zone
+import pytest
+
+from provision.resources import File, Service
+from provision.roles import dns as dns_role
+from provision.roles import haproxy
+from provision.topology import Ports, Topology
+from tests.site_parts import TOPOLOGY, site_of, variant, with_third_web
+
+LB = TOPOLOGY.machine("lb-01")
+
+
+def _haproxy(topology: Topology = TOPOLOGY) -> File:
+    (file,) = [each for each in haproxy.resources(LB, site_of(topology)) if isinstance(each, File)]
+    return file
+
+
+def _servers(topology: Topology) -> list[str]:
+    lines = _haproxy(topology).content.splitlines()
+    return [line.strip() for line in lines if line.strip().startswith("server ")]
+
+
+ACTIVE_PASSIVE = variant(load_balancing="active-passive")
+
+
+@pytest.mark.parametrize(
+    ("topology", "servers"),
+    [
+        (TOPOLOGY, ["server web-01 192.168.56.11:80", "server web-02 192.168.56.12:80"]),
+        (
+            ACTIVE_PASSIVE,
+            ["server web-01 192.168.56.11:80", "server web-02 192.168.56.12:80 backup"],
+        ),
+        (
+            with_third_web(),
+            [
+                "server web-01 192.168.56.11:80",
+                "server web-02 192.168.56.12:80",
+                "server web-03 192.168.56.14:80",
+            ],
+        ),
+        (
+            with_third_web(ACTIVE_PASSIVE),
+            [
+                "server web-01 192.168.56.11:80",
+                "server web-02 192.168.56.12:80 backup",
+                "server web-03 192.168.56.14:80 backup",
+            ],
+        ),
+        (
+            variant(ports=Ports(web=8080)),
+            ["server web-01 192.168.56.11:8080", "server web-02 192.168.56.12:8080"],
+        ),
+    ],
+    ids=["active-active", "active-passive", "three webs", "three, active-passive", "another port"],
+)
+def test_requests_go_to_these_servers(topology: Topology, servers: list[str]) -> None:
+    assert _servers(topology) == servers
+
+
+def test_load_balancer_asks_the_applications_readiness_in_turn() -> None:
+    text = _haproxy(variant(readiness="/am/i/ready")).content
+    assert "http-check send meth GET uri /am/i/ready ver HTTP/1.1 hdr Host foobar.com" in text
+    assert re.search(r"^    balance roundrobin$", text, re.MULTILINE)
+
+
+def test_load_balancer_listens_where_the_topology_says() -> None:
+    binds = re.findall(
+        r"bind (\S+)", _haproxy(variant(ports=Ports(http=81, haproxy_stats=9))).content
+    )
+    assert binds == [":81", "192.168.56.10:9"]
+
+
+def test_visitor_can_not_claim_an_address() -> None:
+    lines = _haproxy().content.splitlines()
+    assert lines.index("    http-request del-header X-Forwarded-For") < lines.index(
+        "    option forwardfor"
+    )
+
+
+def test_haproxy_checks_its_file_first_and_is_reloaded_not_restarted() -> None:
+    file = _haproxy()
+    assert file.check == ("haproxy", "-c", "-f", "{new}")
+    service = haproxy.resources(LB, site_of())[-1]
+    assert service == Service("haproxy", reload_on=(file,))
+    assert file.loaded_by == (service.unit,)
+
+
+@pytest.mark.skipif(not shutil.which("haproxy"), reason="haproxy is not on this host")
+@pytest.mark.parametrize("topology", [TOPOLOGY, ACTIVE_PASSIVE])
+def test_haproxy_accepts_its_file(topology: Topology, tmp_path: Path) -> None:
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(_haproxy(topology).content)
+    assert subprocess.run(["haproxy", "-c", "-f", str(path)], check=False).returncode == 0
+
+
+def _zone_file(topology: Topology = TOPOLOGY) -> File:
+    return next(
+        each
+        for each in dns_role.resources(LB, site_of(topology))
+        if isinstance(each, File) and each.path == dns_role.ZONE
+    )
+
+
+@pytest.mark.parametrize("topology", [TOPOLOGY, with_third_web(), variant(domain="example.org")])
+def test_zone_knows_the_domain_www_and_every_machine(topology: Topology) -> None:
+    zone = dns.zone.from_text(_zone_file(topology).content, topology.domain, relativize=True)
+    addresses = {str(m.address) for m in topology.machines}
+    found = {str(name): data.to_text() for name, _, data in zone.iterate_rdatas(dns.rdatatype.A)}
+    assert found.pop("@") == "192.168.56.10"
+    assert found == {m.name: str(m.address) for m in topology.machines}
+    assert addresses == set(found.values())
+    www = zone.get_rdataset("www", dns.rdatatype.CNAME)
+    assert [str(each.target) for each in www or ()] == ["@"]
+    servers = zone.get_rdataset("@", dns.rdatatype.NS)
+    assert [str(each.target) for each in servers or ()] == ["lb-01"]
+
+
+def test_zone_is_reloaded_and_the_configuration_restarted() -> None:
+    *_, zone, config, service = dns_role.resources(LB, site_of())
+    assert isinstance(zone, File)
+    assert isinstance(config, File)
+    assert service == Service("nsd", restart_on=(config,), reload_on=(zone,))
+    assert zone.check == ("nsd-checkzone", "foobar.com", "{new}")
+    assert config.check == ("nsd-checkconf", "{new}")
+    assert "ip-address: 192.168.56.10@53" in config.content
+    assert "zonefile: /etc/nsd/quartet.zone" in config.content
+
+
+@pytest.mark.skipif(not shutil.which("nsd-checkzone"), reason="NSD is not on this host")
+def test_nsd_accepts_its_zone(tmp_path: Path) -> None:
+    path = tmp_path / "zone"
+    path.write_text(_zone_file().content)
+    command = ["nsd-checkzone", "foobar.com", str(path)]
+    assert subprocess.run(command, check=False).returncode == 0
