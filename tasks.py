@@ -11,7 +11,7 @@ LIMIT = "only these machines, separated by commas"
 
 @task(help={"limit": LIMIT})
 @reports_errors
-def up(_: Context, limit: str = "") -> None:
+def up(_: Context, limit: str | None = None) -> None:
     """Boot the machines, provision and verify them, and say what runs where."""
     commands.up(limit)
 
@@ -26,7 +26,7 @@ def up(_: Context, limit: str = "") -> None:
 )
 @reports_errors
 def provision(
-    _: Context, plan: bool = False, limit: str = "", only: str = "", reclone: str = ""
+    _: Context, plan: bool = False, limit: str | None = None, only: str = "", reclone: str = ""
 ) -> None:
     """Bring the machines to the state that topology.yml describes; a second run changes nothing."""
     commands.provision(limit, only, reclone, dry_run=plan)
@@ -55,14 +55,14 @@ def ssh(_: Context, name: str, command: str = "") -> None:
 
 @task(help={"limit": LIMIT})
 @reports_errors
-def halt(_: Context, limit: str = "") -> None:
+def halt(_: Context, limit: str | None = None) -> None:
     """Shut machines down; `up` boots them again with all they had."""
     commands.switch("halt", limit)
 
 
 @task(help={"limit": LIMIT})
 @reports_errors
-def reboot(_: Context, limit: str = "") -> None:
+def reboot(_: Context, limit: str | None = None) -> None:
     """Reboot machines. A rebooted primary stays read-only until `provision` has looked at it."""
     commands.switch("reboot", limit)
 
@@ -76,7 +76,7 @@ def power_cut(_: Context, limit: str) -> None:
 
 @task(help={"limit": LIMIT})
 @reports_errors
-def destroy(_: Context, limit: str = "") -> None:
+def destroy(_: Context, limit: str | None = None) -> None:
     """Remove machines with all that they hold; images and fetched packages stay."""
     commands.destroy(limit)
 

@@ -140,7 +140,7 @@ class _MachineWork:
         return None
 
     def _await_needs(self, step: Step) -> None:
-        for need in step.resource.requires:
+        for need in (*step.resource.requires, *step.resource.after):
             if self._board.is_pending(need):
                 self._progress.waiting(self._plan.machine, step, need)
             self._board.wait_for(need, self._plan.machine)

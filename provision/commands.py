@@ -21,22 +21,25 @@ from provision.topology import Topology, load
 ROOT = Path(__file__).parent.parent
 
 
-def up(limit: str) -> None:
+def up(limit: str | None) -> None:
     """Boot, provision, verify; then say what runs where."""
     from provision import overview, roles  # noqa: PLC0415
 
     topology = _topology()
-    machines = _names(limit)
+    machines = _limited_to(limit)
     lab = open_lab(topology, say=say, packages=roles.packages(topology))
-    lab.up(machines or None)
+    lab.up(machines)
     provision(limit=limit)
     verify(disruptive=False)
     overview.print_system(topology)
 
 
-def provision(limit: str = "", only: str = "", reclone: str = "", *, dry_run: bool = False) -> None:
+def provision(
+    limit: str | None = None, only: str = "", reclone: str = "", *, dry_run: bool = False
+) -> None:
     """Bring machines to their desired state, or only show what that would change."""
-    machines, replicas = _names(limit), _names(reclone)
+    machines, replicas = _limited_to(limit) or (), _named(reclone)
+    _lab_folder().mkdir(mode=0o700, exist_ok=True)
     with lab_lock(_lab_folder() / "provision.lock", "provision"), _fleet() as fleet:
         from provision import provisioning  # noqa: PLC0415
 
@@ -71,15 +74,15 @@ def ssh(name: str, command: str) -> None:
     os.execvp(argv[0], argv)  # noqa: S606
 
 
-def switch(action: str, limit: str) -> None:
+def switch(action: str, limit: str | None) -> None:
     """Halt, reboot or cut the power of machines, as the lab's method is called."""
-    getattr(_lab(), action)(_names(limit) or None)
+    getattr(_lab(), action)(_limited_to(limit))
     status()
 
 
-def destroy(limit: str) -> None:
+def destroy(limit: str | None) -> None:
     """Remove machines; with the last one goes all that was made for them."""
-    _lab().destroy(_names(limit) or None)
+    _lab().destroy(_limited_to(limit))
     say("destroyed; images and fetched packages are kept for the next `./lab up`")
 
 
@@ -135,7 +138,17 @@ def _secrets_path() -> Path:
     return _lab_folder() / "secrets.json"
 
 
-def _names(text: str) -> tuple[str, ...]:
+def _limited_to(limit: str | None) -> tuple[str, ...] | None:
+    """The machines that --limit names, None without it; naming nobody does not mean everybody."""
+    if limit is None:
+        return None
+    machines = _named(limit)
+    if not machines:
+        raise QuartetError("--limit", "names no machine", "leave it out to mean all of them")
+    return machines
+
+
+def _named(text: str) -> tuple[str, ...]:
     """Machines that were named on the command line; QuartetError for one that doesn't exist."""
     return tuple(_topology().machine(name).name for name in _split(text))
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 import fabric
-from paramiko import Channel, RejectPolicy, SSHException
+from paramiko import Channel, PKey, RejectPolicy, SSHException
 from paramiko.ssh_exception import AuthenticationException, BadHostKeyException
 
 from provision.errors import QuartetError
@@ -66,7 +66,7 @@ class Connection:
             port=endpoint.port,
             connect_timeout=CONNECT_TIMEOUT_S,
             connect_kwargs={
-                "key_filename": str(endpoint.key),
+                "pkey": _load_key(name, endpoint.key),
                 "allow_agent": False,
                 "look_for_keys": False,
                 "banner_timeout": CONNECT_TIMEOUT_S,
@@ -172,6 +172,14 @@ class Connection:
         )
 
 
+def _load_key(name: str, path: Path) -> PKey:
+    """The private key, whatever its type: key_filename reports a refusal as a wrong format."""
+    try:
+        return PKey.from_path(path)
+    except (OSError, ValueError, SSHException) as error:
+        raise QuartetError(name, f"the key {path} can't be read: {error}", "./lab up") from error
+
+
 def _converse(channel: Channel, stdin: bytes) -> tuple[int, str, str]:
     """Feed and drain all three streams at once, so that no full buffer can block another."""
     errors: list[bytes] = []
@@ -198,8 +206,11 @@ def _feed(channel: Channel, stdin: bytes) -> None:
 
 
 def _drain(receive: Callable[[int], bytes], into: list[bytes]) -> None:
-    while chunk := receive(65536):
-        into.append(chunk)
+    try:
+        while chunk := receive(65536):
+            into.append(chunk)
+    except OSError:
+        return  # the reader of the other stream meets the same end, and reports it
 
 
 def _text(chunks: list[bytes]) -> str:

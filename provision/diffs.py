@@ -55,7 +55,10 @@ def mask(text: str, file: File) -> str:
         for line in file.content.splitlines()
         if secret in line
     ]
-    return "".join(_mask_line(line, openings) for line in text.splitlines(keepends=True))
+    masked = "".join(_mask_line(line, openings) for line in text.splitlines(keepends=True))
+    for secret in file.secrets:
+        masked = masked.replace(secret, MASK)
+    return masked
 
 
 def _mask_line(line: str, openings: Sequence[str]) -> str:

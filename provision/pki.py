@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
@@ -53,9 +54,18 @@ def _is_good(pem: str, name: str, address: IPv4Address, issuer: KeyPair) -> bool
     renewal = certificate.not_valid_after_utc - timedelta(days=_RENEW_BEFORE_DAYS)
     return (
         names == _alternative_names(name, address)
-        and certificate.issuer == _load_certificate(issuer).subject
+        and _is_issued_by(certificate, _load_certificate(issuer))
         and datetime.now(UTC) < renewal
     )
+
+
+def _is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether this very authority signed it: a new one has the same name."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _make_authority(name: str) -> KeyPair:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from provision.errors import QuartetError
+
 _LEFT_OUT = {"__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".venv"}
 _ID_LENGTH = 12
 _OLDEST_MTIME = 1_000_000_000
@@ -45,11 +47,20 @@ def _files(folder: Path) -> list[Path]:
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
     """Only what matters to the application goes in: name, content and whether it can be run."""
     entry = tarfile.TarInfo(name)
-    content = path.read_bytes()
+    content = _read(path)
     entry.size = len(content)
     entry.mtime = _mtime(content)
     entry.mode = 0o755 if os.access(path, os.X_OK) and path.stat().st_mode & 0o100 else 0o644
     archive.addfile(entry, io.BytesIO(content))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise QuartetError(
+            str(path), f"can't be read for the release: {error.strerror}", "mend or remove it"
+        ) from error
 
 
 def _mtime(content: bytes) -> int:

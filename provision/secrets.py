@@ -50,6 +50,8 @@ class SecretStore:
         self._refuse_open_mode(self._path)
         try:
             values = json.loads(self._path.read_text())
+            if not isinstance(values, dict):
+                raise ValueError("it holds no object")  # noqa: TRY004 one kind of bad file
         except (OSError, ValueError) as error:
             raise QuartetError(
                 str(self._path),

@@ -110,7 +110,9 @@ def _steps(survey: Survey, name: str) -> set[str]:
 def _cluster(primary: str, *, writable: bool = True) -> dict[str, DatabaseState]:
     source = Source(str(TOPOLOGY.machine(primary).address), "replication", True, True, True)
     data = GtidSet("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-9")
-    good = DatabaseState(answers=True, configured=True, server_uuid="x", gtid_executed=data)
+    good = DatabaseState(
+        answers=True, configured=True, server_uuid="x", gtid_executed=data, schemas=("app",)
+    )
     follower = replace(good, source=source)
     return {
         name: replace(good, super_read_only=not writable) if name == primary else follower

@@ -90,8 +90,5 @@ def test_key_file_is_neither_shown_nor_read(tmp_path: Path) -> None:
     ],
     ids=["at a line's beginning", "under an older name", "indented"],
 )
-@pytest.mark.xfail(
-    strict=True, reason="only lines that begin as the new secret's line does are masked"
-)
 def test_secrets_value_is_hidden_wherever_it_stands(text: str, content: str) -> None:
     assert SECRET not in mask(text, File("/etc/x", content, secrets=(SECRET,)))

@@ -96,7 +96,6 @@ def test_link_to_a_file_is_packed_as_the_file(folder: Path) -> None:
     assert _entries(folder)["linked.py"].isreg()
 
 
-@pytest.mark.xfail(strict=True, reason="ends in a traceback: FileNotFoundError from read_bytes")
 def test_dangling_link_is_an_error_that_names_it(folder: Path) -> None:
     (folder / "gone.py").symlink_to("no-such-file")
     with pytest.raises(QuartetError, match=r"gone\.py"):

@@ -140,9 +140,6 @@ def test_machine_that_does_not_know_our_key_refuses_the_login(connect: Connect) 
         connect(key=STRANGE_TEXT).open()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="paramiko goes on to try the file as other kinds, and reports the last"
-)
 def test_login_that_is_refused_is_called_so_whatever_kind_the_key_is(connect: Connect) -> None:
     with pytest.raises(UnreachableError, match="login refused"):
         connect(key=ELLIPTIC_KEY.decode()).open()
@@ -272,9 +269,6 @@ def test_command_that_hangs_is_given_up(host: Connection) -> None:
     assert "./lab ssh web-01" in error.next_step
 
 
-@pytest.mark.xfail(
-    strict=True, reason="_drain's thread does not catch its own TimeoutError, so it is printed"
-)
 def test_command_that_hangs_leaves_no_traceback(
     host: Connection, crashed_threads: list[str]
 ) -> None:

@@ -12,6 +12,7 @@ from provision.errors import QuartetError
 from provision.lab import identity
 from provision.lab.base import MachineState
 from provision.lab.cgroup import Cgroup
+from provision.lab.command import succeeds
 from provision.lab.disk import Disk
 from provision.lab.guest import guest_init
 from provision.lab.mounts import unmount_below
@@ -74,6 +75,8 @@ class NspawnMachine:
         """Start it in the lab's network namespace; nspawn gives it one of its own there."""
         for trace in (self.console, self.greeted):
             trace.unlink(missing_ok=True)
+        # After a power cut the kernel takes a while to remove the machine's end of its cable.
+        succeeds([*inside, "ip", "link", "del", f"vb-{self._full_name}"])
         self.launcher.start(self.name, [*inside, *self._nspawn()], self.console, limits)
 
     def power_off(self) -> None:

@@ -66,7 +66,7 @@ class Replica(Resource):
     def actual(self, snapshot: Snapshot) -> State:
         state = database_state(snapshot)
         return {
-            "seeded": "yes" if state.is_member else "no",
+            "seeded": self._seeded(state),
             "follows": state.source.host if state.source else "nobody",
             "link": self._link(state),
             "receives": state.receiver,
@@ -80,9 +80,9 @@ class Replica(Resource):
     def apply(self, host: Host, changes: Mapping[str, str]) -> None:
         # Read anew: the server may have been restarted since the plan was made.
         changes = changed_keys(self, host.read([SERVER]))
-        if "errant transactions" in changes and not self.reclone:
-            raise self._refuse_errant(host)
-        if "seeded" in changes or "errant transactions" in changes:
+        if not self.reclone:
+            self._refuse_to_lose_data(host, changes)
+        if "seeded" in changes or "errant transactions" in changes or self._is_broken(changes):
             self._seed(host)
             self._follow(host)
         elif "follows" in changes or "link" in changes:
@@ -189,11 +189,28 @@ class Replica(Resource):
         left = self.errant - (self.errant - state.gtid_executed)
         return f"{len(left)} ({left})" if left else "none"
 
-    def _refuse_errant(self, host: Host) -> QuartetError:
-        return QuartetError(
+    def _seeded(self, state: DatabaseState) -> str:
+        if state.is_foreign:
+            return f"no, has data of its own: {', '.join(state.schemas)}"
+        return "yes" if state.is_member else "no"
+
+    def _is_broken(self, changes: Mapping[str, str]) -> bool:
+        """Whether replication stopped with an error, and a new clone is allowed to mend that."""
+        return self.reclone and "error" in changes
+
+    def _refuse_to_lose_data(self, host: Host, changes: Mapping[str, str]) -> None:
+        if "errant transactions" in changes:
+            found = (
+                f"has {len(self.errant)} transactions that the primary {self.primary.name} lacks"
+                f" ({self.errant})"
+            )
+        elif changes.get("seeded", "no") != "no":
+            found = f"is to be a replica but is not seeded: {changes['seeded']}"
+        else:
+            return
+        raise QuartetError(
             host.name,
-            f"has {len(self.errant)} transactions that the primary {self.primary.name} lacks"
-            f" ({self.errant}); following it would hide them, so nothing was changed",
-            "save what they wrote; then replace all data of this replica by the primary's:"
-            f" `./lab provision --reclone {host.name}`",
+            f"{found}; following the primary would hide or break that, so nothing was changed",
+            "save what counts of it; then replace all data of this replica by the primary's:"
+            f" ./lab provision --reclone {host.name}",
         )

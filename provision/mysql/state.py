@@ -14,6 +14,8 @@ _SQL = """
 SELECT 'variable', variable_name, variable_value FROM performance_schema.global_variables
  WHERE variable_name IN ('server_uuid', 'super_read_only', 'rpl_semi_sync_source_enabled',
                          'rpl_semi_sync_replica_enabled');
+SELECT 'schema', schema_name FROM information_schema.schemata
+ WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema');
 SELECT 'gtid', REPLACE(@@global.gtid_executed, '\\n', '');
 SELECT 'source', host, user, ssl_allowed, ssl_verify_server_certificate, auto_position
   FROM performance_schema.replication_connection_configuration WHERE channel_name = '';
@@ -67,11 +69,21 @@ class DatabaseState:
     applier: str = "OFF"
     error: str = ""
     accounts: Mapping[str, str] = field(default_factory=dict)
+    schemas: tuple[str, ...] = ()
 
     @property
     def is_blank(self) -> bool:
-        """Whether it has never taken part: it has executed nothing and follows nobody."""
-        return self.answers and not self.gtid_executed and self.source is None
+        """Whether nothing would be lost with it: no database, none of our accounts, no source.
+
+        Its executed set says little: a package's own start may have written, and without GTIDs a
+        server full of data has an empty one.
+        """
+        return self.answers and not (self.schemas or self.accounts or self.source)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it has data that never was replicated, from a life before this system."""
+        return self.answers and bool(self.schemas) and not self.source and not self.gtid_executed
 
     @property
     def is_down(self) -> bool:
@@ -105,6 +117,7 @@ def _parse(output: str) -> dict[str, DatabaseState]:
         receiver=first.get("receiver", ["OFF"])[0],
         applier=first.get("applier", ["OFF"])[0],
         error=_error(first),
+        schemas=tuple(row[1] for row in table if row[0] == "schema"),
         accounts={f"{row[1]}@{row[2]}": row[3] for row in table if row[0] == "account"},
     )
     return {"server": state}

@@ -32,10 +32,13 @@ class Resource(ABC):
     """One thing that a machine should have, in the state that it should be in.
 
     `requires` names resources of other machines, as (machine, resource id), that must be reached
-    first; `triggers` names resources of this machine whose change makes this one act again.
+    first; `after` names some that must not fail before it where the run changes them, and don't
+    matter where it doesn't; `triggers` names resources of this machine whose change makes this one
+    act again.
     """
 
     requires: tuple[tuple[str, str], ...] = ()
+    after: tuple[tuple[str, str], ...] = ()
     triggers: tuple[str, ...] = ()
     blocks_machine: bool = False
     """Whether nothing else on the machine makes sense after this one failed."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -18,29 +18,32 @@ _FIELDS = 6
 def _script(keys: Sequence[str]) -> str:
     paths = shlex.join(keys)
     return (
-        f"find {paths} -maxdepth 0 -printf '%p\\0%y\\0%u\\0%g\\0%m\\0%l\\0\\n' 2>/dev/null\n"
-        f"printf '\\0'\nsha256sum -- {paths} 2>/dev/null"
+        f"sha256sum --zero -- {paths} 2>/dev/null\n"
+        "printf '\\0'\n"
+        f"find {paths} -maxdepth 0 -printf '%p\\0%y\\0%u\\0%g\\0%m\\0%l\\0' 2>/dev/null"
     )
 
 
 def _parse(output: str) -> dict[str, dict[str, str]]:
-    listing, _, sums = output.rpartition("\0")
+    sums, _, listing = f"\0{output}".partition("\0\0")
+    digests = {line[66:]: line[:64] for line in sums.split("\0")}  # "DIGEST  PATH"
     states = {}
-    for line in listing.split("\0\n"):
-        fields = line.split("\0")
-        if len(fields) == _FIELDS:
-            path, kind, owner, group, mode, target = fields
-            states[path] = {
-                "type": {"f": "file", "d": "directory", "l": "link"}.get(kind, kind),
-                "owner": f"{owner}:{group}",
-                "mode": mode.zfill(4),
-                "target": target,
-            }
-    for line in sums.splitlines():
-        digest, _, path = line.partition("  ")
-        if path in states:
-            states[path]["sha256"] = digest
+    for path, kind, owner, group, mode, target in batched_fields(listing.split("\0"), _FIELDS):
+        states[path] = {
+            "type": {"f": "file", "d": "directory", "l": "link"}.get(kind, kind),
+            "owner": f"{owner}:{group}",
+            "mode": mode.zfill(4),
+            "target": target,
+        }
+        if path in digests:
+            states[path]["sha256"] = digests[path]
     return states
+
+
+def batched_fields(fields: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Rows of so many fields each; what is left over at the end is no row."""
+    for start in range(0, len(fields) - size + 1, size):
+        yield fields[start : start + size]
 
 
 FILES = FactKind("files", _script, _parse)
@@ -110,7 +113,7 @@ class File(PathResource):
                 "umask 077",
                 f"new={shlex.quote(new)} live={shlex.quote(self.path)}",
                 "trap 'rm -f -- \"$new\"' EXIT",
-                'mkdir -p -m 755 -- "$(dirname -- "$live")"',
+                '(umask 022; mkdir -p -- "$(dirname -- "$live")")',
                 'cat > "$new"',
                 f'chown {self.owner} "$new" && chmod {self.mode} "$new"',
                 *self._check_new(new),

@@ -9,7 +9,8 @@ from provision.resources.facts import Fact, FactKind, Snapshot
 
 INSTALL_TIMEOUT_S = 1800
 BROKEN = "!broken"
-_SETTLED = ("ii", "rc", "un", "hi", "pn")
+# dpkg-query(1), db:Status-Abbrev: the second letter is the state, the third an error.
+_HALF_WAY = "HUFWt"
 
 # Services are started by their Service resource, with our configuration, not by the package with
 # its own. The policy stands in /run: a power cut leaves a dangling link, which counts as none.
@@ -50,9 +51,12 @@ def _script(_: Sequence[str]) -> str:
 def _parse(output: str) -> dict[str, str]:
     """Every package's state, and under BROKEN those that an installation left half way."""
     states = dict(line.split(maxsplit=1) for line in output.splitlines() if " " in line)
-    states = {name: state.strip() for name, state in states.items()}
-    broken = sorted(name for name, state in states.items() if state not in _SETTLED)
+    broken = sorted(name for name, state in states.items() if _is_half_way(state))
     return {**states, BROKEN: " ".join(broken)}
+
+
+def _is_half_way(state: str) -> bool:
+    return state[1:2] in _HALF_WAY or state[2:3] == "R"
 
 
 PACKAGES = FactKind("packages", _script, _parse)
@@ -85,4 +89,4 @@ class Packages(Resource):
 
     @staticmethod
     def _state(status: str | None) -> str:
-        return "installed" if status in ("ii", "hi") else "absent"
+        return "installed" if (status or "")[1:2] == "i" else "absent"

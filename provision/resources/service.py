@@ -47,7 +47,8 @@ class Service(Resource):
 
     A change of a file in `restart_on` restarts it, of one in `reload_on` reloads it, and so does
     one of any other resource in `watches`. `version` stands for anything else that a restart
-    depends on, such as the release of an application.
+    depends on, such as the release of an application. `after` has services of other machines that
+    are changed before this one, so that never all of them are down at once.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Service(Resource):
     reload_on: tuple[File, ...] = ()
     watches: tuple[Resource, ...] = ()
     version: str = ""
+    after: tuple[tuple[str, str], ...] = ()
 
     @property
     def unit(self) -> str:

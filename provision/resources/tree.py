@@ -31,6 +31,7 @@ class Tree(PathResource):
         path, new = shlex.quote(self.path), shlex.quote(f"{self.path}.new")
         script = [
             "set -eu",
+            "umask 022",
             f"rm -rf -- {new} && mkdir -- {new} && chmod 755 {new}",
             f"tar --extract --no-same-owner --directory={new}",
             f"sync -f {new}",

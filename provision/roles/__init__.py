@@ -40,14 +40,15 @@ def resources(
     chosen = [
         (name, resource)
         for name, (topology_roles, role_resources) in ROLES.items()
-        if topology_roles & set(machine.roles) and _is_chosen(name, topology_roles, only)
+        if topology_roles & set(machine.roles)
+        and _is_chosen(name, topology_roles & set(machine.roles), only)
         for resource in role_resources(machine, site)
     ]
     return _packages_first(chosen)
 
 
-def _is_chosen(name: str, topology_roles: frozenset[Role], only: Collection[str] | None) -> bool:
-    return only is None or name in only or bool(topology_roles & set(only))
+def _is_chosen(name: str, its_roles: Collection[Role], only: Collection[str] | None) -> bool:
+    return only is None or name in only or bool(set(its_roles) & set(only))
 
 
 def _packages_first(chosen: list[tuple[str, Resource]]) -> list[tuple[str, Resource]]:

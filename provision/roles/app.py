@@ -44,7 +44,12 @@ def resources(machine: Machine, site: Site) -> list[Resource]:
         unit,
         socket,
         Service("app.socket", restart_on=(socket,)),
-        Service("app", restart_on=(unit, *files), version=release.id),
+        Service(
+            "app",
+            restart_on=(unit, *files),
+            version=release.id,
+            after=_previous_service(machine, site),
+        ),
     ]
 
 
@@ -117,6 +122,13 @@ def _migrated_first(machine: Machine, site: Site) -> tuple[tuple[str, str], ...]
     if machine == first or not site.topology.application.migrate:
         return ()
     return ((first.name, Migration.ID),)
+
+
+def _previous_service(machine: Machine, site: Site) -> tuple[tuple[str, str], ...]:
+    """Web machines restart one after the other, so that a bad release stops at the first."""
+    web = site.topology.with_role(Role.WEB)
+    before = web[: web.index(machine)][-1:]
+    return tuple((each.name, "service app") for each in before)
 
 
 def _unit(site: Site) -> File:

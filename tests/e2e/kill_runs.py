@@ -4,8 +4,8 @@ A command of its own, since it takes about two minutes a kill:
 
     python -m tests.e2e.kill_runs [--kills 20] [--longest 40] [--seed 1]
 
-Each time: fresh machines without preinstalled packages, a run that is killed with SIGKILL, a second run to the
-end, all checks, and a third run that must change nothing.
+Each time: fresh machines without preinstalled packages, a run that is killed with SIGKILL, a
+second run to the end, all checks, and a third run that must change nothing.
 """
 
 import argparse
@@ -51,7 +51,9 @@ def main() -> int:
             sandbox.restore()
             wrong = kill_and_finish(sandbox, moment)
             failed += bool(wrong)
-            print(f"killed after {moment:5.1f} s: {wrong or 'finished by the next run'}", flush=True)
+            print(
+                f"killed after {moment:5.1f} s: {wrong or 'finished by the next run'}", flush=True
+            )
             if wrong:
                 return 1
         sandbox.inv("destroy")

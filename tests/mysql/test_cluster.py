@@ -30,6 +30,7 @@ def _alone(name: str, gtids: str = DATA, *, writable: bool = False) -> DatabaseS
         server_uuid=UUID[name],
         super_read_only=not writable,
         gtid_executed=GtidSet(gtids),
+        schemas=("app",),
     )
 
 
@@ -39,6 +40,7 @@ def _follows(source: str, name: str, gtids: str = DATA) -> DatabaseState:
         configured=True,
         server_uuid=UUID[name],
         gtid_executed=GtidSet(gtids),
+        schemas=("app",),
         source=Source(str(TOPOLOGY.machine(source).address), "replication", True, True, True),
     )
 

@@ -219,10 +219,6 @@ def test_replication_that_stopped_says_why_and_what_to_do() -> None:
     assert "--reclone web-02" in caught.value.next_step
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the error says `--reclone`, which clones errant or blank servers, not broken ones",
-)
 def test_replica_whose_replication_broke_is_cloned_anew_on_demand() -> None:
     broken = replace(GOOD, receiver="OFF", error="error 1236: purged binary logs")
     statements = _apply(broken, replace(REPLICA, reclone=True)).statements
@@ -243,3 +239,12 @@ def test_no_password_of_a_replica_is_on_a_command_line(state: DatabaseState) -> 
     calls = _apply(state, replace(WITH_ERRANT, reclone=True)).calls
     assert not any(account.password in call.script for account in ACCOUNTS for call in calls)
     assert not any(account.password in repr(REPLICA) for account in ACCOUNTS)
+
+
+def test_server_with_data_of_its_own_is_not_cloned_over_unasked() -> None:
+    foreign = replace(BLANK, schemas=("shop",))
+    with pytest.raises(QuartetError, match="shop") as caught:
+        _apply(foreign)
+    assert "--reclone web-02" in caught.value.next_step
+    statements = _apply(foreign, replace(REPLICA, reclone=True)).statements
+    assert any("CLONE INSTANCE" in text for text in statements)

@@ -43,7 +43,7 @@ receiver\tON\t0\t
 applier\tON
 """
 REPLICA_80 = REPLICA.replace("YES\t1", "YES\tYES")
-NO_ROWS = f"{_variables()}gtid\t{UUID}:1-5\n"
+NO_ROWS = f"{_variables()}schema\tapp\ngtid\t{UUID}:1-5\n"
 BLANK = f"configured\n{_variables()}gtid\t\n"
 
 
@@ -172,3 +172,17 @@ class TestScript:
         programs = write_program(tmp_path / "bin", "mysql", answer).parent
         state = database_state(LocalHost(programs).read([SERVER]))
         assert (state.answers, state.configured) == ("gtid" in answer, configured)
+
+
+def test_server_whose_package_wrote_a_transaction_is_still_blank() -> None:
+    assert _state(f"{_variables()}gtid\t{UUID}:1\n").is_blank
+
+
+def test_server_with_our_accounts_is_not_blank_though_its_database_was_dropped() -> None:
+    assert not _state(PRIMARY.replace("schema\tapp\n", "")).is_blank
+
+
+def test_server_with_data_that_never_was_replicated_is_foreign() -> None:
+    state = _state(f"{_variables()}schema\tshop\ngtid\t\n")
+    assert state.is_foreign
+    assert not state.is_blank

@@ -89,9 +89,6 @@ def test_missing_folder_is_made_readable(host: LocalHost, tmp_path: Path) -> Non
     assert _mode(tmp_path / "folder") == 0o755
 
 
-@pytest.mark.xfail(
-    strict=True, reason="`mkdir -p -m 755` gives the mode to the last folder alone; umask is 077"
-)
 def test_missing_folders_above_are_made_readable_too(host: LocalHost, tmp_path: Path) -> None:
     host.ensure(File(str(tmp_path / "upper" / "lower" / "file"), "x"))
     assert _mode(tmp_path / "upper") == 0o755

@@ -97,9 +97,6 @@ def test_nothing_is_removed_while_there_are_few(
     assert sorted(path.name for path in releases.iterdir()) == ["a", "new"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="folders within the archive get the login's umask; the script sets none"
-)
 def test_folders_can_be_entered_whatever_umask_the_login_has(
     releases: Path, archive: bytes
 ) -> None:
