@@ -51,7 +51,7 @@ class SecretStore:
         try:
             values = json.loads(self._path.read_text())
             if not isinstance(values, dict):
-                raise ValueError("it holds no object")  # noqa: TRY004 one kind of bad file
+                raise ValueError("it holds no object")
         except (OSError, ValueError) as error:
             raise QuartetError(
                 str(self._path),

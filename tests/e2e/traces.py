@@ -1,7 +1,7 @@
 """What a lab could leave behind on its host."""
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 _SYSCTLS = ("net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding", "net/ipv6/conf/all/forwarding")
@@ -36,12 +36,21 @@ class Traces:
             processes=frozenset(_lab_processes()),
         )
 
+    def since(self, before: "Traces") -> dict[str, str]:
+        """What is other than before, by kind."""
+        return {
+            each.name: f"{getattr(before, each.name)!r} -> {getattr(self, each.name)!r}"
+            for each in fields(self)
+            if getattr(before, each.name) != getattr(self, each.name)
+        }
+
 
 def _lab_processes() -> list[str]:
-    """Programs that only a lab starts; kernel threads and the tests' own are none."""
-    listing = _run("ps", "-eo", "pid=,args=").splitlines()
+    """Programs that only a lab starts; what waits to be buried by a lazy PID 1 is none."""
+    listing = _run("ps", "-eo", "pid=,stat=,args=").splitlines()
     names = ("systemd-nspawn", "apt-cacher-ng", "mysqld", "haproxy", "gunicorn", "nginx", "nsd")
-    return [line for line in listing if any(name in line.split(None, 1)[1] for name in names)]
+    alive = [line.split(None, 2) for line in listing if line.split()[1][0] != "Z"]
+    return [f"{pid} {args}" for pid, _, args in alive if any(name in args for name in names)]
 
 
 def _lines(path: str) -> list[str]:
