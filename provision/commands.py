@@ -11,6 +11,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from provision.connection import endpoints
 from provision.console import say
 from provision.errors import QuartetError
 from provision.fleet import Fleet
@@ -115,10 +116,9 @@ def bench() -> None:
 
 
 def _fleet() -> Fleet:
-    known_hosts = _lab_folder() / "known_hosts"
-    if not known_hosts.exists():
-        raise QuartetError("the lab", "is not up: no machine has been booted", "./lab up")
-    return Fleet(_topology(), _lab().endpoint, known_hosts)
+    names = [machine.name for machine in _topology().machines]
+    reached = endpoints(_lab_folder() / "ssh_config", names)
+    return Fleet(reached, _lab_folder() / "known_hosts")
 
 
 @cache

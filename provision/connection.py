@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 import fabric
-from paramiko import Channel, PKey, RejectPolicy, SSHException
+from paramiko import Channel, PKey, RejectPolicy, SSHConfig, SSHException
 from paramiko.ssh_exception import AuthenticationException, BadHostKeyException
 
 from provision.errors import QuartetError
@@ -47,6 +47,22 @@ class CommandFailedError(QuartetError):
         )
         self.exit_code = exit_code
         self.output = output
+
+
+def endpoints(ssh_config: Path, names: Iterable[str]) -> dict[str, Endpoint]:
+    """How to reach these machines, as the lab's own ssh configuration says."""
+    if not ssh_config.exists():
+        raise QuartetError("the lab", "is not up: no machine has been booted", "./lab up")
+    config = SSHConfig.from_path(str(ssh_config))
+    return {name: _endpoint(name, config) for name in names}
+
+
+def _endpoint(name: str, config: SSHConfig) -> Endpoint:
+    entry = config.lookup(name)
+    if "identityfile" not in entry:
+        raise QuartetError(name, "has not been booted yet", f"./lab up --limit {name}")
+    key = Path(entry["identityfile"][0])
+    return Endpoint(entry["hostname"], int(entry["port"]), entry["user"], key)
 
 
 class Connection:

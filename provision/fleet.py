@@ -1,4 +1,4 @@
-"""All machines of a topology, connected to side by side, in the background from the start on."""
+"""All machines, connected to side by side, in the background from the start on."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,6 @@ from typing import Self, TypeVar
 from provision.connection import Connection
 from provision.errors import QuartetError
 from provision.lab.base import Endpoint
-from provision.topology import Topology
 
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
@@ -17,12 +16,9 @@ Answer = TypeVar("Answer")
 class Fleet:
     """The connections to all machines; making them begins at once, and nobody waits for it yet."""
 
-    def __init__(
-        self, topology: Topology, endpoint: Callable[[str], Endpoint], known_hosts: Path
-    ) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint], known_hosts: Path) -> None:
         self._connections = {
-            machine.name: Connection(machine.name, endpoint(machine.name), known_hosts)
-            for machine in topology.machines
+            name: Connection(name, endpoint, known_hosts) for name, endpoint in endpoints.items()
         }
         self._pool = ThreadPoolExecutor(max_workers=len(self._connections))
         self._opening = {

@@ -10,7 +10,6 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
@@ -90,6 +89,8 @@ def describe(step: Step) -> str:
 
 def print_plan(console: Console, plan: MachinePlan, diffs: Mapping[str, str]) -> None:
     """One machine's steps, with the diff under each file."""
+    from rich.syntax import Syntax  # noqa: PLC0415 brings all of Pygments, and only a plan needs it
+
     head = f"{len(plan.steps)} to change, {plan.unchanged} unchanged"
     console.print(f"[bold]{plan.machine}[/]: {head}", highlight=False)
     for step in plan.steps:

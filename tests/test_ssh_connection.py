@@ -284,11 +284,11 @@ class TestFleet:
         key = _write_key(tmp_path / "id", MY_TEXT)
         known_hosts = _known_hosts(tmp_path / "known_hosts", server.port, KNOWN)
 
-        def endpoint(name: str) -> Endpoint:
-            port = off if name == "db-03" else server.port
-            return Endpoint("127.0.0.1", port, "quartet", key)
-
-        with Fleet(TOPOLOGY, endpoint, known_hosts) as fleet:
+        ports = {m.name: off if m.name == "db-03" else server.port for m in TOPOLOGY.machines}
+        endpoints = {
+            name: Endpoint("127.0.0.1", port, "quartet", key) for name, port in ports.items()
+        }
+        with Fleet(endpoints, known_hosts) as fleet:
             yield fleet
 
     @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from provision.errors import QuartetError
 from provision.lab.base import Endpoint, Lab, MachineState, Say
-from provision.lab.nspawn import NspawnLab
 from provision.topology import Topology
 
 __all__ = ["Endpoint", "Lab", "MachineState", "open_lab"]
@@ -17,6 +16,9 @@ def open_lab(topology: Topology, *, say: Say, packages: Sequence[str] = ()) -> L
     may find installed already, which saves time and nothing else.
     """
     if topology.provider == "nspawn":
+        # A provider is imported by who uses it: provisioning needs none.
+        from provision.lab.nspawn import NspawnLab  # noqa: PLC0415
+
         return NspawnLab(topology, say=say, packages=packages)
     raise QuartetError(
         f"{topology.path}: provider",

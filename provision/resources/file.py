@@ -183,9 +183,10 @@ class Link(PathResource):
 
 @dataclass(frozen=True)
 class Absent(PathResource):
-    """A file that must not be there."""
+    """A file that must not be there; packages are looked through for it whenever some are new."""
 
     loaded_by: tuple[str, ...] = ()
+    triggers = ("packages",)
 
     @property
     def id(self) -> str:

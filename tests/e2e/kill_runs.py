@@ -14,14 +14,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.e2e.sandbox import Run, Sandbox, random_moments
+from tests.e2e.sandbox import NOTHING_PREINSTALLED, Run, Sandbox, random_moments
 
 NOTHING_CHANGED = re.compile(r"^0 changed, \d+ unchanged, 0 failed$", re.MULTILINE)
 
 
 def kill_and_finish(sandbox: Sandbox, moment_s: float) -> str:
     """Kill a run on fresh machines after `moment_s` seconds; return what was wrong afterwards."""
-    sandbox.rewrite(("provider: nspawn ", "nspawn: {preinstall: false}\nprovider: nspawn "))
+    sandbox.rewrite(NOTHING_PREINSTALLED)
     sandbox.inv("destroy")
     sandbox.lab().up()
     sandbox.inv_killed("provision", after_s=moment_s)

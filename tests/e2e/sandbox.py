@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent.parent
 INV = Path(sys.executable).parent / "inv"
 NETWORK = "192.168.77"
 TASK_TIMEOUT_S = 900
+NOTHING_PREINSTALLED = ("provider: nspawn ", "nspawn: {preinstall: false}\nprovider: nspawn ")
+"""A change of topology.yml: machines from the bare image."""
 
 
 @dataclass(frozen=True)

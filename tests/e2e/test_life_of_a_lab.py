@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.e2e.kill_runs import NOTHING_CHANGED, kill_and_finish
-from tests.e2e.sandbox import NETWORK, Sandbox, eventually, random_moments
+from tests.e2e.sandbox import NETWORK, NOTHING_PREINSTALLED, Sandbox, eventually, random_moments
 from tests.e2e.traces import Traces
 
 KILLS = 3
@@ -260,6 +260,14 @@ def test_killed_up_and_killed_destroy_are_finished_by_the_next(sandbox: Sandbox)
         sandbox.inv_killed("up", after_s=moment)
     sandbox.lab().up()
     assert set(sandbox.lab().status().values()) == {"running"}
+
+
+def test_provisioning_needs_nothing_preinstalled(sandbox: Sandbox) -> None:
+    sandbox.rewrite(NOTHING_PREINSTALLED)
+    assert sandbox.inv("destroy").code == 0
+    run = sandbox.inv("up")
+    assert run.code == 0, run.output
+    assert NOTHING_CHANGED.search(sandbox.inv("provision").output)
 
 
 @pytest.mark.parametrize("moment_s", random_moments(KILLS, 30, SEED))
