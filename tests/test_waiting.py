@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from provision.errors import QuartetError
-from provision.waiting import POLL_INTERVAL_S, DeadlinePassedError, wait_until
+from provision.waiting import REMOTE_POLL_INTERVAL_S, DeadlinePassedError, wait_until
 
 
 class Clock:
@@ -38,14 +38,14 @@ def test_condition_that_holds_is_not_waited_for(clock: Clock) -> None:
 def test_condition_is_polled_until_it_holds(clock: Clock) -> None:
     answers = iter([False, False, True])
     wait_until(lambda: next(answers), where="a", what="x", deadline_s=60)
-    assert clock.pauses == [POLL_INTERVAL_S] * 2
+    assert clock.pauses == [REMOTE_POLL_INTERVAL_S] * 2
 
 
 def test_deadline_ends_the_wait_and_says_for_what(clock: Clock) -> None:
     with pytest.raises(DeadlinePassedError) as caught:
         wait_until(lambda: False, where="web-01", what="is up", deadline_s=30, next_step="look")
     assert str(caught.value) == "web-01: is up: not so after 30 s\n  next: look"
-    assert 29.9 <= sum(clock.pauses) <= 30 + 2 * POLL_INTERVAL_S
+    assert 29.9 <= sum(clock.pauses) <= 30 + 2 * REMOTE_POLL_INTERVAL_S
 
 
 def test_condition_that_can_not_come_true_ends_the_wait_at_once(clock: Clock) -> None:

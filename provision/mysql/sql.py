@@ -5,6 +5,7 @@ Nothing of a statement stands on a command line, so passwords in it are in no pr
 
 import shlex
 
+from provision.errors import QuartetError
 from provision.resources import Host
 
 CLIENT = (
@@ -16,6 +17,7 @@ CLIENT = (
     "--skip-column-names",
 )
 SQL_TIMEOUT_S = 60
+TIMED_OUT = 124  # timeout(1)
 
 
 def execute(host: Host, *statements: str, timeout_s: float = SQL_TIMEOUT_S) -> list[list[str]]:
@@ -25,8 +27,22 @@ def execute(host: Host, *statements: str, timeout_s: float = SQL_TIMEOUT_S) -> l
     """
     sql = ";\n".join([*statements, ""])
     command = ["timeout", "--kill-after=5", str(int(timeout_s)), *CLIENT]
-    output = host.run(shlex.join(command), stdin=sql.encode(), timeout_s=timeout_s + 10)
+    try:
+        output = host.run(shlex.join(command), stdin=sql.encode(), timeout_s=timeout_s + 10)
+    except QuartetError as error:
+        if getattr(error, "exit_code", None) == TIMED_OUT:
+            raise _no_answer(host, timeout_s) from error
+        raise
     return rows(output)
+
+
+def _no_answer(host: Host, timeout_s: float) -> QuartetError:
+    return QuartetError(
+        host.name,
+        f"MySQL gave no answer within {timeout_s:.0f} s;"
+        " so it looks when a commit waits for a replica that is away",
+        "are the replicas running? `./lab status`, then `./lab provision` again",
+    )
 
 
 def rows(output: str) -> list[list[str]]:
