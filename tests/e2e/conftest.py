@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from provision.lab.host import install_missing
 from tests.e2e.sandbox import Sandbox
 from tests.e2e.traces import Traces
 
@@ -34,7 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def before() -> Traces:
-    """What this host looked like before the first machine."""
+    """What this host looked like before the first machine, but with the programs to look with."""
+    install_missing(print)
     return Traces.read()
 
 
