@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -185,8 +185,3 @@ def _blocked(where: str, need: Need) -> BlockedError:
         f"needs {resource} on {machine}, which is not as it should be and not reached in this run",
         f"mend {machine} first, or let the run include it",
     )
-
-
-def failures(outcomes: Sequence[Outcome]) -> list[QuartetError]:
-    """All errors of a run, in the machines' order."""
-    return [error for outcome in outcomes for error in outcome.errors]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from provision.apply import BlockedError, Need, Outcome, apply, failures
+from provision.apply import BlockedError, Need, Outcome, apply
 from provision.connection import UnreachableError
 from provision.errors import QuartetError
 from provision.plan import MachinePlan, Step
@@ -158,7 +158,7 @@ def test_failure_stops_its_own_role_only() -> None:
     assert (_counts(a), _counts(b)) == ((2, 1, 1), (1, 0, 0))
     assert "a-01 z" not in run.log.lines
     assert "a-01 other done" in run.log.lines
-    assert failures([a, b]) == a.errors
+    assert (len(a.errors), b.errors) == (1, [])
 
 
 @pytest.mark.parametrize(

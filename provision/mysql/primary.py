@@ -11,6 +11,8 @@ from provision.resources import Fact, Host, Resource, Snapshot, State, changed_k
 
 DRAIN_TIMEOUT_S = 60
 PRIMARY_ID = "mysql primary"
+SERVICE_ID = "service mysql"
+"""A server that was restarted is read-only again, so its part in replication is looked at anew."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Primary(Resource):
     """
 
     accounts: Accounts
+    triggers = (SERVICE_ID,)
 
     @property
     def id(self) -> str:

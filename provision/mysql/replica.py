@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from provision.errors import QuartetError
 from provision.mysql.accounts import Account
 from provision.mysql.gtid import GtidSet
-from provision.mysql.primary import PRIMARY_ID
+from provision.mysql.primary import PRIMARY_ID, SERVICE_ID
 from provision.mysql.sql import execute, literal
 from provision.mysql.state import SERVER, DatabaseState, database_state
 from provision.resources import Fact, Host, Resource, Snapshot, State, changed_keys
@@ -37,6 +37,7 @@ class Replica(Resource):
     clone: Account
     errant: GtidSet = field(default_factory=GtidSet)
     reclone: bool = False
+    triggers = (SERVICE_ID,)
 
     @property
     def requires(self) -> tuple[tuple[str, str], ...]:  # type: ignore[override]

@@ -200,6 +200,17 @@ def test_rebooted_primary_is_fenced_until_provisioned(sandbox: Sandbox) -> None:
     assert NOTHING_CHANGED.search(sandbox.inv("provision").output)
 
 
+def test_new_database_settings_leave_the_primary_open(sandbox: Sandbox) -> None:
+    sandbox.rewrite(("memory_mb: 1024", "memory_mb: 1152"))
+    run = sandbox.inv("provision")
+    assert run.code == 0, run.output
+    assert "service mysql" in run.output
+    assert sandbox.post("after a restart of all databases").status_code == 201
+    assert NOTHING_CHANGED.search(sandbox.inv("provision").output)
+    sandbox.restore()
+    assert sandbox.inv("provision").code == 0
+
+
 def test_halted_lab_comes_up_with_its_data(sandbox: Sandbox) -> None:
     number = sandbox.post("before the night").json()["id"]
     assert sandbox.inv("halt").code == 0
