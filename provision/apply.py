@@ -90,9 +90,15 @@ def apply(
     for need in unreached:
         board.settle(need, failed=True)
     # One thread each, since machines wait for each other: a smaller pool could wait for ever.
+    works = [_MachineWork(plan, hosts[name], board, progress) for name, plan in plans.items()]
     with ThreadPoolExecutor(max_workers=max(len(plans), 1)) as pool:
-        works = [_MachineWork(plan, hosts[name], board, progress) for name, plan in plans.items()]
-        return list(pool.map(lambda work: work.run(), works))
+        try:
+            return list(pool.map(lambda work: work.run(), works))
+        except KeyboardInterrupt:
+            # The steps under way are finished; no other is begun.
+            for work in works:
+                work.stop()
+            raise
 
 
 class _MachineWork:
@@ -106,6 +112,10 @@ class _MachineWork:
         self._outcome = Outcome(plan.machine, unchanged=plan.unchanged)
         self._given_up: set[str] = set()
         self._stopped = False
+
+    def stop(self) -> None:
+        """Begin no further step."""
+        self._stopped = True
 
     def run(self) -> Outcome:
         """Work through the plan; what fails stops its own role, or the machine if all needs it."""
@@ -137,6 +147,9 @@ class _MachineWork:
             self._verify(step)
         except QuartetError as error:
             return error
+        except Exception as error:  # one machine's surprise must not cost the others' outcome
+            what = f"{step.resource.id}: {type(error).__name__}: {error}"
+            return QuartetError(self._plan.machine, what, "this is a bug in Quartet: report it")
         return None
 
     def _await_needs(self, step: Step) -> None:
@@ -168,7 +181,8 @@ class _MachineWork:
             self._outcome.skipped += 1
             return
         self._outcome.failed += 1
-        self._stopped = step.resource.blocks_machine or getattr(error, "ends_machine", False)
+        if step.resource.blocks_machine or getattr(error, "ends_machine", False):
+            self._stopped = True
 
     def _settle_rest(self) -> None:
         """Whatever happened, nobody may go on waiting for this machine."""

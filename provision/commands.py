@@ -31,7 +31,11 @@ def up(limit: str | None) -> None:
     lab = open_lab(topology, say=say, packages=roles.packages(topology))
     lab.up(machines)
     provision(limit=limit)
-    verify(disruptive=False)
+    away = [name for name, state in lab.status().items() if state != "running"]
+    if away:
+        say(f"not verified: {', '.join(away)} is not running; ./lab up boots everything")
+    else:
+        verify(disruptive=False)
     overview.print_system(topology)
 
 
@@ -84,6 +88,8 @@ def switch(action: str, limit: str | None) -> None:
 def destroy(limit: str | None) -> None:
     """Remove machines; with the last one goes all that was made for them."""
     _lab().destroy(_limited_to(limit))
+    if limit is None:
+        (_lab_folder() / "databases-founded").unlink(missing_ok=True)
     say("destroyed; images and fetched packages are kept for the next `./lab up`")
 
 

@@ -49,18 +49,18 @@ class CommandFailedError(QuartetError):
         self.output = output
 
 
-def endpoints(ssh_config: Path, names: Iterable[str]) -> dict[str, Endpoint]:
-    """How to reach these machines, as the lab's own ssh configuration says."""
+def endpoints(ssh_config: Path, names: Iterable[str]) -> dict[str, Endpoint | QuartetError]:
+    """How to reach these machines, as the lab's own ssh configuration says, or why that's not."""
     if not ssh_config.exists():
         raise QuartetError("the lab", "is not up: no machine has been booted", "./lab up")
     config = SSHConfig.from_path(str(ssh_config))
     return {name: _endpoint(name, config) for name in names}
 
 
-def _endpoint(name: str, config: SSHConfig) -> Endpoint:
+def _endpoint(name: str, config: SSHConfig) -> Endpoint | QuartetError:
     entry = config.lookup(name)
     if "identityfile" not in entry:
-        raise QuartetError(name, "has not been booted yet", f"./lab up --limit {name}")
+        return UnreachableError(name, "has not been booted yet", f"./lab up --limit {name}")
     key = Path(entry["identityfile"][0])
     return Endpoint(entry["hostname"], int(entry["port"]), entry["user"], key)
 
@@ -82,7 +82,6 @@ class Connection:
             port=endpoint.port,
             connect_timeout=CONNECT_TIMEOUT_S,
             connect_kwargs={
-                "pkey": _load_key(name, endpoint.key),
                 "allow_agent": False,
                 "look_for_keys": False,
                 "banner_timeout": CONNECT_TIMEOUT_S,
@@ -114,9 +113,10 @@ class Connection:
             return
         # Fabric accepts any host key and loads no known_hosts of its own, so both are set here.
         client = self._fabric.client
-        client.load_host_keys(str(self._known_hosts))
         client.set_missing_host_key_policy(RejectPolicy())
         try:
+            client.load_host_keys(str(self._known_hosts))
+            self._fabric.connect_kwargs["pkey"] = self._load_key()
             self._fabric.open()
         except BadHostKeyException as error:
             raise self._unreachable(f"its host key is not the known one: {error}") from error
@@ -172,6 +172,13 @@ class Connection:
         except (SSHException, OSError, EOFError, AttributeError) as error:
             raise self._unreachable(f"the connection was lost: {_reason(error)}") from error
 
+    def _load_key(self) -> PKey:
+        """The private key, whatever its type: key_filename reports a refusal as a wrong format."""
+        try:
+            return PKey.from_path(self._endpoint.key)
+        except (OSError, ValueError, SSHException) as error:
+            raise self._unreachable(f"the key {self._endpoint.key}: {error}") from error
+
     def _unreachable(self, why: str) -> UnreachableError:
         target = f"{self._endpoint.user}@{self._endpoint.host}:{self._endpoint.port}"
         return UnreachableError(
@@ -186,14 +193,6 @@ class Connection:
             f"another run has held {LOCK} for more than {LOCK_WAIT_S} s",
             f"see who is at work there: `./lab ssh {self.name} sudo fuser -v {LOCK}`",
         )
-
-
-def _load_key(name: str, path: Path) -> PKey:
-    """The private key, whatever its type: key_filename reports a refusal as a wrong format."""
-    try:
-        return PKey.from_path(path)
-    except (OSError, ValueError, SSHException) as error:
-        raise QuartetError(name, f"the key {path} can't be read: {error}", "./lab up") from error
 
 
 def _converse(channel: Channel, stdin: bytes) -> tuple[int, str, str]:

@@ -17,8 +17,7 @@ from provision.secrets import SecretStore
 from provision.topology import Topology
 
 START_DATABASE = "systemctl start mysql"
-NEED_A_PRIMARY = frozenset({"mysql", "semi-sync", "app", "web", "primary", "replica"})
-"""What can't be planned while nobody knows who is primary."""
+DATABASE_ROLES = frozenset({"mysql", "app", "web", "primary", "replica"})
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,11 @@ class Survey:
     cluster: Cluster | None = None
     undecided: QuartetError | None = None
 
+    @property
+    def has_data(self) -> bool:
+        """Whether any database answered that has taken part."""
+        return any(database_state(each).is_member for each in self.snapshots.values())
+
 
 class Convergence:
     """One run over the machines of a topology."""
@@ -56,10 +60,13 @@ class Convergence:
         secrets: SecretStore,
         fleet: Fleet,
         selection: Selection | None = None,
+        *,
+        is_founded: bool = False,
     ) -> None:
         self._topology = topology
         self._fleet = fleet
         self._selection = selection or Selection()
+        self._is_founded = is_founded
         self._site = Site(
             topology, secrets, as_described(topology), reclone=self._selection.reclone
         )
@@ -83,6 +90,8 @@ class Convergence:
         Only they can tell who is primary, so this comes before the plan that is applied. One that
         can't be started is tried again by its own step of the plan, which tells why.
         """
+        if self._selection.roles and not DATABASE_ROLES & set(self._selection.roles):
+            return []
         down = {
             name: START_DATABASE
             for name, snapshot in survey.snapshots.items()
@@ -126,28 +135,39 @@ class Convergence:
             if machine.name in survey.snapshots
         }
         try:
-            survey.cluster = decide(self._topology, databases)
+            survey.cluster = decide(self._topology, databases, is_founded=self._is_founded)
         except NoPrimaryError as error:
             survey.undecided = error
         site = replace(self._site, cluster=survey.cluster or self._site.cluster)
-        only = self._selection.roles or None
-        if survey.undecided:
-            only = tuple(set(only or roles.ROLES) - NEED_A_PRIMARY)
-        survey.plans = self._plans(survey, site, only)
+        survey.plans = self._plans(survey, site, self._selection.roles or None)
         survey.unreached = self._unreached(survey, site)
 
     def _plans(
-        self, survey: Survey, site: Site, only: Collection[str] | None
+        self,
+        survey: Survey,
+        site: Site,
+        only: Collection[str] | None,
     ) -> dict[str, MachinePlan]:
         return {
             machine.name: plan_machine(
                 machine.name,
-                roles.resources(machine, site, only),
+                roles.resources(machine, site, only, self._without(survey, machine.name)),
                 survey.snapshots[machine.name],
             )
             for machine in self._topology.machines
             if machine.name in survey.snapshots
         }
+
+    def _without(self, survey: Survey, name: str) -> Collection[str]:
+        """The roles that are left alone while nobody knows who is primary.
+
+        A server that doesn't answer may need its configuration mended before it can say; one that
+        does is not touched.
+        """
+        if not survey.undecided:
+            return ()
+        answers = database_state(survey.snapshots[name]).answers
+        return roles.NEED_A_PRIMARY | ({roles.SERVER} if answers else set())
 
     def _unreached(self, survey: Survey, site: Site) -> list[Need]:
         """What some resource needs and this run will not bring about."""

@@ -16,11 +16,16 @@ Answer = TypeVar("Answer")
 class Fleet:
     """The connections to all machines; making them begins at once, and nobody waits for it yet."""
 
-    def __init__(self, endpoints: Mapping[str, Endpoint], known_hosts: Path) -> None:
-        self._connections = {
-            name: Connection(name, endpoint, known_hosts) for name, endpoint in endpoints.items()
+    def __init__(self, endpoints: Mapping[str, Endpoint | QuartetError], known_hosts: Path) -> None:
+        self._unknown = {
+            name: reason for name, reason in endpoints.items() if isinstance(reason, QuartetError)
         }
-        self._pool = ThreadPoolExecutor(max_workers=len(self._connections))
+        self._connections = {
+            name: Connection(name, endpoint, known_hosts)
+            for name, endpoint in endpoints.items()
+            if not isinstance(endpoint, QuartetError)
+        }
+        self._pool = ThreadPoolExecutor(max_workers=len(endpoints))
         self._opening = {
             name: self._pool.submit(connection.open)
             for name, connection in self._connections.items()
@@ -57,5 +62,7 @@ class Fleet:
     def _do(
         self, name: str, argument: Argument, action: Callable[[Connection, Argument], Answer]
     ) -> Answer:
+        if name in self._unknown:
+            raise self._unknown[name]
         self._opening[name].result()
         return action(self._connections[name], argument)

@@ -30,7 +30,10 @@ def selection(
 
 def apply(topology: Topology, secrets: Path, fleet: Fleet, selected: Selection) -> None:
     """Apply what is missing; QuartetError tells at the end that something failed."""
-    convergence = Convergence(topology, SecretStore(secrets), fleet, selected)
+    founded = _founded(secrets)
+    convergence = Convergence(
+        topology, SecretStore(secrets), fleet, selected, is_founded=founded.exists()
+    )
     survey = convergence.survey()
     started = convergence.start_databases(survey)
     if started:
@@ -39,6 +42,10 @@ def apply(topology: Topology, secrets: Path, fleet: Fleet, selected: Selection) 
     console = make_console()
     with LiveProgress(console, survey.plans) as progress:
         outcomes = convergence.apply(survey, progress)
+    if survey.has_data or not any(each.failed or each.skipped for each in outcomes):
+        founded.touch(mode=0o600)
+    for outcome in outcomes:
+        outcome.changed += outcome.machine in started
     print_outcomes(console, outcomes)
     say(summary(outcomes))
     _raise_if_failed(outcomes)
@@ -47,7 +54,8 @@ def apply(topology: Topology, secrets: Path, fleet: Fleet, selected: Selection) 
 def show(topology: Topology, secrets: Path, fleet: Fleet, selected: Selection) -> None:
     """Show what provisioning would change; nothing is written, here or on a machine."""
     store = SecretStore(secrets, keep=False)
-    survey = Convergence(topology, store, fleet, selected).survey()
+    founded = _founded(secrets).exists()
+    survey = Convergence(topology, store, fleet, selected, is_founded=founded).survey()
     chosen = [each for each in survey.plans.values() if selected.has(each.machine)]
     for each in chosen:
         print_plan(make_console(), each, file_diffs(survey.hosts[each.machine], each.steps))
@@ -56,6 +64,11 @@ def show(topology: Topology, secrets: Path, fleet: Fleet, selected: Selection) -
     failures += [survey.undecided] if survey.undecided else []
     if failures:
         raise QuartetError("plan", "not complete\n" + "\n".join(map(str, failures)))
+
+
+def _founded(secrets: Path) -> Path:
+    """There once databases have been set up, so that silent ones are taken to have data."""
+    return secrets.with_name("databases-founded")
 
 
 def _raise_if_failed(outcomes: Sequence[Outcome]) -> None:

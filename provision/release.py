@@ -5,6 +5,7 @@ import io
 import os
 import tarfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -40,8 +41,18 @@ def _files(folder: Path) -> list[Path]:
     found = []
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name not in _LEFT_OUT]
+        _refuse_linked(Path(parent), folders)
         found += [Path(parent, name) for name in names if not name.endswith(".pyc")]
     return sorted(found)
+
+
+def _refuse_linked(parent: Path, folders: Sequence[str]) -> None:
+    """A link to a folder would be left out without a word, and the release would lack its files."""
+    for name in folders:
+        if Path(parent, name).is_symlink():
+            raise QuartetError(
+                str(parent / name), "is a link to a folder", "put the folder itself there"
+            )
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:

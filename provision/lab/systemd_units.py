@@ -8,6 +8,9 @@ from pathlib import Path
 from provision.lab.cgroup import Cgroup
 from provision.lab.command import run
 from provision.lab.units import Limits
+from provision.waiting import is_reached
+
+FORGOTTEN_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,9 @@ class SystemdLauncher:
         return sorted(path.name.split(".")[1] for path in services)
 
     def clean(self, unit: str) -> None:
-        """Nothing: systemd removes the cgroup of a transient service itself."""
+        """Wait until systemd has forgotten an ended unit: only then can it be started again."""
+        show = ["systemctl", "show", "--property=LoadState", "--value", self._service(unit)]
+        is_reached(lambda: run(show).strip() == "not-found", within_s=FORGOTTEN_S)
 
     def close(self) -> None:
         """Nothing: services share systemd's own slice."""

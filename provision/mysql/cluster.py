@@ -17,11 +17,17 @@ class NoPrimaryError(QuartetError):
 
 @dataclass(frozen=True)
 class Cluster:
-    """The part that each database machine has, and the transactions that only a replica has."""
+    """The part that each database machine has, and what the primary said of itself.
+
+    `primary_uuid` and `primary_executed` are empty where it didn't answer; `is_followed` tells
+    whether any replica has a source, so that somebody can acknowledge the primary's commits.
+    """
 
     primary: Machine
     replicas: tuple[Machine, ...]
-    errant: Mapping[str, GtidSet] = field(default_factory=dict)
+    primary_uuid: str = ""
+    primary_executed: GtidSet = field(default_factory=GtidSet)
+    is_followed: bool = False
 
 
 def as_described(topology: Topology) -> Cluster:
@@ -29,17 +35,18 @@ def as_described(topology: Topology) -> Cluster:
     return _cluster(topology, topology.primary, {})
 
 
-def decide(topology: Topology, states: States) -> Cluster:
+def decide(topology: Topology, states: States, *, is_founded: bool = False) -> Cluster:
     """Tell who is primary from what the servers say.
 
-    `states` has the database machines that could be reached. Raises NoPrimaryError where two
-    servers take writes, or where the one that has the data can't be told.
+    `states` has the database machines that could be reached; `is_founded` tells that there was a
+    primary once, so that servers which can't be asked may have data. Raises NoPrimaryError where
+    two servers take writes, or where the one that has the data can't be told.
     """
     members = {name: state for name, state in states.items() if state.is_member}
     name = (
         _writable(members)
         or _followed(topology, members, states)
-        or _most_advanced(topology, members, states)
+        or _most_advanced(topology, members, states, is_founded=is_founded)
         or topology.primary.name
     )
     return _cluster(topology, topology.machine(name), states)
@@ -47,7 +54,9 @@ def decide(topology: Topology, states: States) -> Cluster:
 
 def _cluster(topology: Topology, primary: Machine, states: States) -> Cluster:
     replicas = tuple(machine for machine in topology.databases if machine != primary)
-    return Cluster(primary, replicas, _errant(primary, states))
+    itself = states.get(primary.name, DatabaseState())
+    followed = any(state.source for name, state in states.items() if name != primary.name)
+    return Cluster(primary, replicas, itself.server_uuid, itself.gtid_executed, followed)
 
 
 def _writable(members: States) -> str | None:
@@ -78,17 +87,20 @@ def _lost_its_data(state: DatabaseState) -> bool:
     return state.is_blank or not (state.answers or state.configured)
 
 
-def _most_advanced(topology: Topology, members: States, states: States) -> str | None:
+def _most_advanced(
+    topology: Topology, members: States, states: States, *, is_founded: bool
+) -> str | None:
     """The member that has everything the others have; only safe when every server was asked."""
-    if not members:
-        return None
     silent = [m.name for m in topology.databases if m.name not in states or states[m.name].is_down]
-    if silent:
+    has_data = bool(members) or is_founded or any(state.is_down for state in states.values())
+    if silent and has_data:
         raise NoPrimaryError(
             " and ".join(silent),
             "no primary is left among the databases that answer, and this one may have newer data",
             f"bring it back (`./lab up --limit {silent[0]}`) and run `./lab provision` again",
         )
+    if not members:
+        return None
     complete = [name for name, state in members.items() if _has_all(state, members)]
     if not complete:
         raise NoPrimaryError(
@@ -100,7 +112,7 @@ def _most_advanced(topology: Topology, members: States, states: States) -> str |
 
 
 def _has_all(state: DatabaseState, members: States) -> bool:
-    return all(other.gtid_executed <= state.gtid_executed for other in members.values())
+    return all(other.known <= state.known for other in members.values())
 
 
 def _rank(name: str, state: DatabaseState, topology: Topology) -> tuple[bool, bool, str]:
@@ -110,20 +122,3 @@ def _rank(name: str, state: DatabaseState, topology: Topology) -> tuple[bool, bo
         name != topology.primary.name,
         name,
     )
-
-
-def _errant(primary: Machine, states: States) -> dict[str, GtidSet]:
-    """What each replica has executed and the primary has not.
-
-    The servers are read one after the other, so the primary's own newest transactions may be
-    missing from what was read of it: they are never errant.
-    """
-    source = states.get(primary.name)
-    if source is None or not source.answers:
-        return {}
-    extra = {
-        name: (state.gtid_executed - source.gtid_executed).without_server(source.server_uuid)
-        for name, state in states.items()
-        if name != primary.name
-    }
-    return {name: gtids for name, gtids in extra.items() if gtids}

@@ -24,6 +24,7 @@ class Primary(Resource):
     """
 
     accounts: Accounts
+    is_followed: bool
     triggers = (SERVICE_ID,)
 
     @property
@@ -55,9 +56,8 @@ class Primary(Resource):
         stale = [account for account in self.accounts if f"account {account.user}" in changes]
         if "follows" in changes:
             promote(host)
-        # Before there is an account to follow it with, waiting for a replica would be for ever.
-        first_time = changes.get(f"account {self.accounts.replication.user}") == "absent"
-        _wait_for_replicas(host, on=not first_time)
+        # While nobody follows yet, waiting for a replica would be for ever, CLONE's wait included.
+        _wait_for_replicas(host, on=self.is_followed)
         if "takes writes" in changes:
             _open(host)
         if stale:

@@ -26,8 +26,9 @@ _DONORS: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 class Replica(Resource):
     """A server that follows the primary and is read-only, even for administrators.
 
-    `errant` are transactions that it has and the primary has not: rejoining would hide them, and
-    cloning anew loses them, so that is done only where `reclone` allows it.
+    Errant transactions are those that it has and the primary has not: rejoining would hide them,
+    and cloning anew loses them, so that is done only where `reclone` allows it. `primary_uuid` and
+    `primary_executed` are what the primary said of itself; empty where it didn't answer.
     """
 
     primary: Machine
@@ -35,7 +36,8 @@ class Replica(Resource):
     authority: str
     replication: Account
     clone: Account
-    errant: GtidSet = field(default_factory=GtidSet)
+    primary_uuid: str = ""
+    primary_executed: GtidSet = field(default_factory=GtidSet)
     reclone: bool = False
     triggers = (SERVICE_ID,)
 
@@ -86,7 +88,8 @@ class Replica(Resource):
         if "seeded" in changes or "errant transactions" in changes or self._is_broken(changes):
             self._seed(host)
             self._follow(host)
-        elif "follows" in changes or "link" in changes:
+        elif {"follows", "link", "receives", "error"} & set(changes):
+            # Said again also where only the connection fails: the password may be a new one.
             self._follow(host)
         execute(
             host,
@@ -105,14 +108,7 @@ class Replica(Resource):
         donor = f"{self.primary.address}:{self.port}"
         before = self._started_at(host)
         with _DONORS[self.primary.name]:
-            execute(
-                host,
-                "STOP REPLICA",
-                "RESET REPLICA ALL",
-                "SET GLOBAL super_read_only = OFF",
-                f"SET GLOBAL clone_valid_donor_list = {literal(donor)}",
-            )
-            self._clone(host)
+            self._clone(host, donor)
         wait_until(
             lambda: self._started_at(host) not in ("", before),
             where=host.name,
@@ -121,16 +117,26 @@ class Replica(Resource):
             next_step=f"./lab ssh {host.name} sudo journalctl -u mysql",
         )
 
-    def _clone(self, host: Host) -> None:
+    def _clone(self, host: Host, donor: str) -> None:
+        # Its source, if any, stays set until the clone replaces it: a server that takes writes and
+        # follows nobody would pass for a second primary, were we cut off here.
         clone = (
             f"CLONE INSTANCE FROM {literal(self.clone.user)}@{literal(str(self.primary.address))}"
             f":{self.port} IDENTIFIED BY {literal(self.clone.password)} REQUIRE SSL"
         )
         try:
-            execute(host, clone, timeout_s=CLONE_TIMEOUT_S)
+            execute(
+                host,
+                "STOP REPLICA",
+                "SET GLOBAL super_read_only = OFF",
+                f"SET GLOBAL clone_valid_donor_list = {literal(donor)}",
+                clone,
+                timeout_s=CLONE_TIMEOUT_S,
+            )
         except QuartetError as error:
             # The server restarts itself at the end, so the client may lose its connection.
             if not any(sign in error.what for sign in ("ERROR 2013", "ERROR 3707")):
+                execute(host, "SET GLOBAL super_read_only = ON")
                 raise
 
     def _follow(self, host: Host) -> None:
@@ -186,9 +192,15 @@ class Replica(Resource):
         return f"{tls}, {'by GTID' if source.auto_position else 'by position'}"
 
     def _errant(self, state: DatabaseState) -> str:
-        """What was decided for the plan, less what a new clone has done away with since."""
-        left = self.errant - (self.errant - state.gtid_executed)
-        return f"{len(left)} ({left})" if left else "none"
+        """What it has and the primary has not.
+
+        The servers are read one after the other, and a semi-sync replica may be ahead of the
+        primary's own commit: the primary's own transactions are never errant.
+        """
+        if not self.primary_uuid or state.is_blank:
+            return "none"
+        extra = (state.gtid_executed - self.primary_executed).without_server(self.primary_uuid)
+        return f"{len(extra)} ({extra})" if extra else "none"
 
     def _seeded(self, state: DatabaseState) -> str:
         if state.is_foreign:
@@ -202,8 +214,8 @@ class Replica(Resource):
     def _refuse_to_lose_data(self, host: Host, changes: Mapping[str, str]) -> None:
         if "errant transactions" in changes:
             found = (
-                f"has {len(self.errant)} transactions that the primary {self.primary.name} lacks"
-                f" ({self.errant})"
+                f"has transactions that the primary {self.primary.name} lacks:"
+                f" {changes['errant transactions']}"
             )
         elif changes.get("seeded", "no") != "no":
             found = f"is to be a replica but is not seeded: {changes['seeded']}"

@@ -19,6 +19,8 @@ SELECT 'schema', schema_name FROM information_schema.schemata
 SELECT 'gtid', REPLACE(@@global.gtid_executed, '\\n', '');
 SELECT 'source', host, user, ssl_allowed, ssl_verify_server_certificate, auto_position
   FROM performance_schema.replication_connection_configuration WHERE channel_name = '';
+SELECT 'received', REPLACE(received_transaction_set, '\\n', '')
+  FROM performance_schema.replication_connection_status WHERE channel_name = '';
 SELECT 'receiver', service_state, last_error_number, last_error_message
   FROM performance_schema.replication_connection_status WHERE channel_name = '';
 SELECT 'applier', service_state FROM performance_schema.replication_applier_status
@@ -31,10 +33,14 @@ SELECT 'account', user, host, JSON_UNQUOTE(JSON_EXTRACT(attribute, '$.quartet'))
 """
 
 
+DATA = "/var/lib/mysql/app"
+
+
 def _script(_: Sequence[str]) -> str:
     client = shlex.join(CLIENT)
+    # Its data tell too that it once was ours: the stamp is gone while a new setting waits.
     return (
-        f"[ -f {stamp_path('mysql.service')} ] && echo configured\n"
+        f"[ -f {stamp_path('mysql.service')} ] || [ -d {DATA} ] && echo configured\n"
         f"{client} 2>/dev/null <<'QUARTET_SQL' || :\n{_SQL}\nQUARTET_SQL"
     )
 
@@ -64,6 +70,7 @@ class DatabaseState:
     semi_sync_source: bool = False
     semi_sync_replica: bool = False
     gtid_executed: GtidSet = field(default_factory=GtidSet)
+    received: GtidSet = field(default_factory=GtidSet)
     source: Source | None = None
     receiver: str = "OFF"
     applier: str = "OFF"
@@ -84,6 +91,11 @@ class DatabaseState:
     def is_foreign(self) -> bool:
         """Whether it has data that never was replicated, from a life before this system."""
         return self.answers and bool(self.schemas) and not self.source and not self.gtid_executed
+
+    @property
+    def known(self) -> GtidSet:
+        """All that it has, applied or not yet: semi-sync acknowledges what is merely received."""
+        return GtidSet(f"{self.gtid_executed},{self.received}")
 
     @property
     def is_down(self) -> bool:
@@ -113,6 +125,7 @@ def _parse(output: str) -> dict[str, DatabaseState]:
         semi_sync_source=variables.get("rpl_semi_sync_source_enabled") == "ON",
         semi_sync_replica=variables.get("rpl_semi_sync_replica_enabled") == "ON",
         gtid_executed=GtidSet("".join(first.get("gtid", []))),
+        received=GtidSet("".join(first.get("received", []))),
         source=_source(first.get("source")),
         receiver=first.get("receiver", ["OFF"])[0],
         applier=first.get("applier", ["OFF"])[0],

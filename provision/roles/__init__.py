@@ -12,35 +12,46 @@ from provision.topology import Machine, Role, Topology
 
 RoleResources = Callable[[Machine, Site], list[Resource]]
 
+_DATABASES = frozenset({Role.PRIMARY, Role.REPLICA})
+NEED_A_PRIMARY = frozenset({"mysql replication", "mysql semi-sync", "app"})
+"""What can't be told while nobody knows who is primary."""
+SERVER = "mysql"
+"""The database server itself; a restart of it changes who takes writes."""
+
 # In the order of work: databases first, since the application's migration writes to them.
 ROLES: Mapping[str, tuple[frozenset[Role], RoleResources]] = MappingProxyType(
     {
         "haproxy": (frozenset({Role.HAPROXY}), haproxy.resources),
         "dns": (frozenset({Role.DNS}), dns.resources),
-        "mysql": (frozenset({Role.PRIMARY, Role.REPLICA}), mysql.resources),
+        "mysql": (_DATABASES, mysql.resources),
+        "mysql replication": (_DATABASES, mysql.replication_resources),
         "nginx": (frozenset({Role.WEB}), nginx.resources),
         "app": (frozenset({Role.WEB}), app.resources),
-        "semi-sync": (frozenset({Role.PRIMARY, Role.REPLICA}), mysql.closing_resources),
+        "mysql semi-sync": (_DATABASES, mysql.closing_resources),
     }
 )
 
 
 def names() -> tuple[str, ...]:
     """What `--only` takes: the roles here, and those of topology.yml."""
-    return tuple(dict.fromkeys([*ROLES, *(role.value for role in Role)]))
+    return tuple(dict.fromkeys([*map(_product, ROLES), *(role.value for role in Role)]))
 
 
 def resources(
-    machine: Machine, site: Site, only: Collection[str] | None = None
+    machine: Machine,
+    site: Site,
+    only: Collection[str] | None = None,
+    without: Collection[str] = (),
 ) -> list[tuple[str, Resource]]:
     """A machine's desired resources with the role of each, packages first and in one transaction.
 
-    `only` keeps the named roles, by either name; None keeps all.
+    `only` keeps the named roles, by either name; None keeps all. `without` leaves out some ROLES.
     """
     chosen = [
-        (name, resource)
+        (_product(name), resource)
         for name, (topology_roles, role_resources) in ROLES.items()
-        if topology_roles & set(machine.roles)
+        if name not in without
+        and topology_roles & set(machine.roles)
         and _is_chosen(name, topology_roles & set(machine.roles), only)
         for resource in role_resources(machine, site)
     ]
@@ -48,7 +59,12 @@ def resources(
 
 
 def _is_chosen(name: str, its_roles: Collection[Role], only: Collection[str] | None) -> bool:
-    return only is None or name in only or bool(set(its_roles) & set(only))
+    return only is None or _product(name) in only or bool(set(its_roles) & set(only))
+
+
+def _product(name: str) -> str:
+    """The role as a person names it: 'mysql' for all three parts of MySQL."""
+    return name.partition(" ")[0]
 
 
 def _packages_first(chosen: list[tuple[str, Resource]]) -> list[tuple[str, Resource]]:

@@ -1,6 +1,5 @@
 """MySQL: a primary and its replicas, by GTID, semi-synchronous, over TLS."""
 
-from provision.mysql.gtid import GtidSet
 from provision.mysql.primary import Lossless, Primary
 from provision.mysql.replica import Replica
 from provision.resources import Directory, File, Packages, Resource, Service
@@ -17,7 +16,7 @@ OWNER = "mysql:mysql"
 
 
 def resources(machine: Machine, site: Site) -> list[Resource]:
-    """The server with its certificate, then its part in replication."""
+    """The server with its certificate."""
     tls = _tls_files(machine, site)
     online = File(ONLINE, render("mysql/online.conf"))
     config = _config(machine, site)
@@ -28,8 +27,12 @@ def resources(machine: Machine, site: Site) -> list[Resource]:
         online,
         config,
         Service("mysql", restart_on=(config, *tls)),
-        _part(machine, site),
     ]
+
+
+def replication_resources(machine: Machine, site: Site) -> list[Resource]:
+    """The server's part in replication, which can be told only when it is known who is primary."""
+    return [_part(machine, site)]
 
 
 def closing_resources(machine: Machine, site: Site) -> list[Resource]:
@@ -65,13 +68,14 @@ def _config(machine: Machine, site: Site) -> File:
 def _part(machine: Machine, site: Site) -> Resource:
     cluster, accounts = site.cluster, site.accounts
     if machine == cluster.primary:
-        return Primary(accounts)
+        return Primary(accounts, cluster.is_followed)
     return Replica(
         primary=cluster.primary,
         port=site.topology.ports.mysql,
         authority=AUTHORITY,
         replication=accounts.replication,
         clone=accounts.clone,
-        errant=cluster.errant.get(machine.name, GtidSet()),
+        primary_uuid=cluster.primary_uuid,
+        primary_executed=cluster.primary_executed,
         reclone=machine.name in site.reclone,
     )

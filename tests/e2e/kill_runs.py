@@ -44,20 +44,22 @@ def main() -> int:
     parser.add_argument("--longest", type=float, default=40, help="seconds until the last kill")
     parser.add_argument("--seed", type=int, default=1)
     wish = parser.parse_args()
-    failed = 0
     with tempfile.TemporaryDirectory() as folder:
         sandbox = Sandbox(Path(folder), name="kills")
-        for moment in random_moments(wish.kills, wish.longest, wish.seed):
-            sandbox.restore()
-            wrong = kill_and_finish(sandbox, moment)
-            failed += bool(wrong)
-            print(
-                f"killed after {moment:5.1f} s: {wrong or 'finished by the next run'}", flush=True
+        try:
+            return sum(
+                _report(sandbox, moment)
+                for moment in random_moments(wish.kills, wish.longest, wish.seed)
             )
-            if wrong:
-                return 1
-        sandbox.inv("destroy")
-    return failed
+        finally:
+            sandbox.inv("destroy")
+
+
+def _report(sandbox: Sandbox, moment_s: float) -> bool:
+    sandbox.restore()
+    wrong = kill_and_finish(sandbox, moment_s)
+    print(f"killed after {moment_s:5.1f} s: {wrong or 'finished by the next run'}", flush=True)
+    return bool(wrong)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,20 @@
 """Who is primary, told from what the servers say."""
 
+from dataclasses import replace
+from ipaddress import IPv4Network
+
 import pytest
 
-from provision.mysql.cluster import NoPrimaryError, as_described, decide
+from provision.mysql.accounts import accounts_for
+from provision.mysql.cluster import Cluster, NoPrimaryError, as_described, decide
 from provision.mysql.gtid import GtidSet
+from provision.mysql.replica import Replica
 from provision.mysql.state import DatabaseState, Source
+from provision.secrets import SecretStore
+from tests.recording_host import database
 from tests.site_parts import TOPOLOGY
 
+ACCOUNTS = accounts_for(IPv4Network("192.168.56.0/24"), SecretStore(None))
 WEB_01, WEB_02, DB_03 = "web-01", "web-02", "db-03"
 UUID = {
     WEB_01: "11111111-0000-0000-0000-000000000001",
@@ -49,7 +57,7 @@ def test_the_file_alone_names_the_primary_of_the_file() -> None:
     cluster = as_described(TOPOLOGY)
     assert cluster.primary.name == WEB_01
     assert [machine.name for machine in cluster.replicas] == [WEB_02, DB_03]
-    assert cluster.errant == {}
+    assert (cluster.primary_uuid, cluster.is_followed) == ("", False)
 
 
 CASES = {
@@ -213,24 +221,38 @@ def _errant(primary: str, replica: str, *, primary_now: DatabaseState | None = N
         WEB_02: _follows(WEB_01, WEB_02, replica),
         DB_03: _follows(WEB_01, DB_03),
     }
-    return str(decide(TOPOLOGY, states).errant.get(WEB_02, ""))
+    return _errant_of(decide(TOPOLOGY, states), states[WEB_02])
+
+
+def _errant_of(cluster: Cluster, state: DatabaseState) -> str:
+    """What a replica calls errant of itself, told what the cluster knows of the primary."""
+    replica = Replica(
+        cluster.primary,
+        3306,
+        "/ca.pem",
+        ACCOUNTS.replication,
+        ACCOUNTS.clone,
+        primary_uuid=cluster.primary_uuid,
+        primary_executed=cluster.primary_executed,
+    )
+    return replica.actual(database(state))["errant transactions"]
 
 
 def test_errant_transactions_of_a_replica_are_found() -> None:
-    assert _errant(DATA, f"{DATA},{UUID[WEB_02]}:1-2") == f"{UUID[WEB_02]}:1-2"
+    assert _errant(DATA, f"{DATA},{UUID[WEB_02]}:1-2") == f"2 ({UUID[WEB_02]}:1-2)"
 
 
 def test_replica_that_is_behind_has_no_errant_transactions() -> None:
-    assert _errant(DATA, LESS) == ""
+    assert _errant(DATA, LESS) == "none"
 
 
 def test_primarys_own_newest_transactions_are_never_errant() -> None:
-    assert _errant(LESS, DATA) == ""
-    assert _errant(LESS, f"{DATA}:blue:1") == ""
+    assert _errant(LESS, DATA) == "none"
+    assert _errant(LESS, f"{DATA}:blue:1") == "none"
 
 
 def test_nothing_is_called_errant_while_the_primary_is_silent() -> None:
-    assert _errant("", f"{DATA},{UUID[WEB_02]}:1", primary_now=DOWN) == ""
+    assert _errant("", f"{DATA},{UUID[WEB_02]}:1", primary_now=DOWN) == "none"
 
 
 def test_old_primary_that_wrote_more_than_the_new_has_errant_transactions() -> None:
@@ -239,6 +261,33 @@ def test_old_primary_that_wrote_more_than_the_new_has_errant_transactions() -> N
         WEB_02: _alone(WEB_02, f"{LESS},{UUID[WEB_02]}:1", writable=True),
     }
     cluster = decide(TOPOLOGY, states)
-    assert {name: str(gtids) for name, gtids in cluster.errant.items()} == {
-        WEB_01: f"{UUID[WEB_01]}:9"
+    assert _errant_of(cluster, states[WEB_01]) == f"1 ({UUID[WEB_01]}:9)"
+
+
+def test_blank_server_is_not_opened_while_those_that_may_have_the_data_are_silent() -> None:
+    with pytest.raises(NoPrimaryError, match="web-02 and db-03"):
+        decide(TOPOLOGY, {WEB_01: _blank()}, is_founded=True)
+    assert decide(TOPOLOGY, {WEB_01: _blank()}).primary.name == WEB_01
+
+
+def test_nobody_is_chosen_while_every_server_is_down() -> None:
+    with pytest.raises(NoPrimaryError):
+        decide(TOPOLOGY, {WEB_01: DOWN, WEB_02: DOWN, DB_03: DOWN})
+
+
+def test_replica_that_received_more_is_more_advanced_though_it_has_not_applied_it() -> None:
+    states = {
+        WEB_01: _blank(),
+        WEB_02: replace(_follows(WEB_01, WEB_02, LESS), received=GtidSet(DATA)),
+        DB_03: _follows(WEB_01, DB_03, LESS),
     }
+    assert decide(TOPOLOGY, states).primary.name == WEB_02
+    states[DB_03] = replace(states[DB_03], received=GtidSet(DATA))
+    states[WEB_02] = _follows(WEB_01, WEB_02, LESS)
+    assert decide(TOPOLOGY, states).primary.name == DB_03
+
+
+def test_primary_is_known_to_be_followed_once_a_replica_has_a_source() -> None:
+    alone = {WEB_01: _alone(WEB_01, writable=True), WEB_02: _blank(), DB_03: _blank()}
+    assert not decide(TOPOLOGY, alone).is_followed
+    assert decide(TOPOLOGY, alone | {DB_03: _follows(WEB_01, DB_03)}).is_followed

@@ -15,7 +15,8 @@ from provision.secrets import SecretStore
 from tests.recording_host import RecordingHost, database, positions
 
 ACCOUNTS = accounts_for(IPv4Network("192.168.56.0/24"), SecretStore(None))
-PRIMARY = Primary(ACCOUNTS)
+PRIMARY = Primary(ACCOUNTS, is_followed=True)
+FIRST_TIME = Primary(ACCOUNTS, is_followed=False)
 BLANK = DatabaseState(answers=True)
 GOOD = DatabaseState(
     answers=True,
@@ -31,12 +32,12 @@ ON = "SET GLOBAL rpl_semi_sync_source_enabled = ON"
 OPEN = "SET GLOBAL super_read_only = OFF"
 
 
-def _apply(state: DatabaseState, waited: str = "0\n") -> RecordingHost:
+def _apply(state: DatabaseState, waited: str = "0\n", primary: Primary = PRIMARY) -> RecordingHost:
     def answer(script: str, stdin: str) -> str:
         return waited if "WAIT_FOR_EXECUTED_GTID_SET" in stdin else ""
 
     host = RecordingHost(database(state), answer=answer)
-    PRIMARY.apply(host, {"takes writes": "no"})
+    primary.apply(host, {"takes writes": "no"})
     return host
 
 
@@ -70,7 +71,7 @@ def test_blank_server_lacks_every_account() -> None:
 
 
 def test_first_accounts_are_made_without_waiting_for_a_replica() -> None:
-    statements = _apply(BLANK).statements
+    statements = _apply(BLANK, primary=FIRST_TIME).statements
     off, opened, database_made, account = positions(
         statements, OFF, OPEN, "CREATE DATABASE IF NOT EXISTS app", "CREATE USER"
     )

@@ -36,7 +36,7 @@ GOOD = DatabaseState(
 )
 BLANK = DatabaseState(answers=True, configured=True, semi_sync_replica=True)
 ERRANT = replace(GOOD, gtid_executed=GtidSet(f"{UUID}:1-9,{OWN}:1-2"))
-WITH_ERRANT = replace(REPLICA, errant=GtidSet(f"{OWN}:1-2"))
+WITH_ERRANT = replace(REPLICA, primary_uuid=UUID, primary_executed=GtidSet(f"{UUID}:1-9"))
 READ_ONLY = "SET GLOBAL super_read_only = ON"
 
 
@@ -125,7 +125,7 @@ def test_blank_server_is_seeded_and_follows() -> None:
     statements = _apply(BLANK).statements
     order = positions(
         statements,
-        "RESET REPLICA ALL",
+        "STOP REPLICA",
         "SET GLOBAL super_read_only = OFF",
         "SET GLOBAL clone_valid_donor_list = '192.168.56.11:3306'",
         "CLONE INSTANCE FROM 'clone'@'192.168.56.11':3306",
@@ -197,7 +197,7 @@ def test_errant_transactions_are_refused_and_nothing_is_run() -> None:
     with pytest.raises(QuartetError) as caught:
         WITH_ERRANT.apply(host, {})
     assert host.calls == []
-    assert f"has 2 transactions that the primary web-01 lacks ({OWN}:1-2)" in caught.value.what
+    assert f"transactions that the primary web-01 lacks: 2 ({OWN}:1-2)" in caught.value.what
     assert "provision --reclone web-02" in caught.value.next_step
 
 

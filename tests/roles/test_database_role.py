@@ -17,11 +17,12 @@ from tests.site_parts import TOPOLOGY, site_of, variant
 
 SITE = site_of()
 ONE, TWO, THREE = TOPOLOGY.databases
-ERRANT = GtidSet("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-2")
+EXECUTED = GtidSet("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-2")
 
 
 def _resources(name: str, site: Site = SITE) -> list[Resource]:
-    return mysql.resources(site.topology.machine(name), site)
+    machine = site.topology.machine(name)
+    return [*mysql.resources(machine, site), *mysql.replication_resources(machine, site)]
 
 
 def _file(name: str, path: str, site: Site = SITE) -> File:
@@ -99,14 +100,14 @@ def test_part_is_what_the_cluster_says_not_the_file(cluster: Cluster, primary: s
             assert closing == []
 
 
-def test_replica_knows_its_errant_transactions_and_whether_they_may_go() -> None:
-    cluster = Cluster(ONE, (TWO, THREE), {"web-02": ERRANT})
+def test_replica_knows_what_the_primary_has_and_whether_its_own_may_go() -> None:
+    cluster = Cluster(ONE, (TWO, THREE), "uuid", EXECUTED)
     site = replace(SITE, cluster=cluster, reclone=frozenset({"web-02"}))
     two, three = (_resources(name, site)[-1] for name in ("web-02", "db-03"))
     assert isinstance(two, Replica)
     assert isinstance(three, Replica)
-    assert (two.errant, two.reclone) == (ERRANT, True)
-    assert (bool(three.errant), three.reclone) == (False, False)
+    assert (two.primary_uuid, two.primary_executed, two.reclone) == ("uuid", EXECUTED, True)
+    assert not three.reclone
 
 
 def test_each_server_has_a_certificate_of_its_own_from_one_authority() -> None:
