@@ -60,7 +60,7 @@ def _config(machine: Machine, site: Site) -> File:
             ports=site.topology.ports,
             tls=TLS,
         ),
-        check_in_place=("mysqld", "--validate-config"),
+        check=("mysqld", "--defaults-file={new}", "--user=mysql", "--validate-config"),
         loaded_by=UNIT,
     )
 
