@@ -69,6 +69,11 @@ class Board:
             if need in self._failed:
                 raise _blocked(where, need)
 
+    def wait_for_turn(self, need: Need) -> None:
+        """Return when nobody is at work on it any more, well or not."""
+        with self._condition:
+            self._condition.wait_for(lambda: need not in self._pending)
+
     def is_pending(self, need: Need) -> bool:
         """Whether somebody is still at work on it."""
         with self._condition:
@@ -153,6 +158,8 @@ class _MachineWork:
         return None
 
     def _await_needs(self, step: Step) -> None:
+        for need in step.resource.turn if step.interrupts else ():
+            self._board.wait_for_turn(need)
         for need in (*step.resource.requires, *step.resource.after):
             if self._board.is_pending(need):
                 self._progress.waiting(self._plan.machine, step, need)

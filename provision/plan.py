@@ -17,6 +17,11 @@ class Step:
     changes: Mapping[str, str]
 
     @property
+    def interrupts(self) -> bool:
+        """Whether something that works now is interrupted, as by the restart of a service."""
+        return "active" not in self.changes and not self.is_new
+
+    @property
     def is_new(self) -> bool:
         """Whether the machine has nothing of it yet."""
         return "absent" in self.changes.values()

@@ -26,6 +26,7 @@ class Deed(Resource):
     name: str
     do: Callable[[], None] = _nothing
     requires: tuple[Need, ...] = ()
+    turn: tuple[Need, ...] = ()
     blocks_machine: bool = False
     left: Mapping[str, str] = field(default_factory=dict)
 
@@ -250,6 +251,15 @@ class TestNeeds:
         }
         counts = [_counts(outcome) for outcome in Run(plans).outcomes()]
         assert counts == [(0, 1, 0), (0, 0, 1), (0, 0, 1)]
+
+    def test_turn_is_waited_for_whether_it_went_well_or_not(self) -> None:
+        log = Log()
+        plans = {
+            "a-01": [("r", Deed("one", _fails()))],
+            "b-01": [("r", Deed("two", turn=(("a-01", "one"),)))],
+        }
+        a, b = Run(plans, log=log).outcomes()
+        assert (_counts(a), _counts(b)) == ((0, 1, 0), (1, 0, 0))
 
     def test_unexpected_exception_surfaces_and_leaves_nobody_waiting(self) -> None:
         log = Log()

@@ -33,12 +33,14 @@ class Resource(ABC):
 
     `requires` names resources of other machines, as (machine, resource id), that must be reached
     first; `after` names some that must not fail before it where the run changes them, and don't
-    matter where it doesn't; `triggers` names resources of this machine whose change makes this one
-    act again.
+    matter where it doesn't; `turn` names some that are done first, well or not, where this one
+    interrupts something that works; `triggers` names resources of this machine whose change makes
+    this one act again.
     """
 
     requires: tuple[tuple[str, str], ...] = ()
     after: tuple[tuple[str, str], ...] = ()
+    turn: tuple[tuple[str, str], ...] = ()
     triggers: tuple[str, ...] = ()
     blocks_machine: bool = False
     """Whether nothing else on the machine makes sense after this one failed."""

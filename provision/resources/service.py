@@ -48,7 +48,8 @@ class Service(Resource):
     A change of a file in `restart_on` restarts it, of one in `reload_on` reloads it, and so does
     one of any other resource in `watches`. `version` stands for anything else that a restart
     depends on, such as the release of an application. `after` has services of other machines that
-    are changed before this one, so that never all of them are down at once.
+    are changed before this one, and must not fail, so that a change which breaks it stops at the
+    first; `turn` has some that are only not to be down at the same time.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Service(Resource):
     watches: tuple[Resource, ...] = ()
     version: str = ""
     after: tuple[tuple[str, str], ...] = ()
+    turn: tuple[tuple[str, str], ...] = ()
 
     @property
     def unit(self) -> str:

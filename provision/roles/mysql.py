@@ -1,6 +1,6 @@
 """MySQL: a primary and its replicas, by GTID, semi-synchronous, over TLS."""
 
-from provision.mysql.primary import Lossless, Primary
+from provision.mysql.primary import SERVICE_ID, Lossless, Primary
 from provision.mysql.replica import Replica
 from provision.resources import Directory, File, Packages, Resource, Service
 from provision.roles.site import Site
@@ -26,7 +26,7 @@ def resources(machine: Machine, site: Site) -> list[Resource]:
         *tls,
         online,
         config,
-        Service("mysql", restart_on=(config, *tls)),
+        Service("mysql", restart_on=(config, *tls), turn=_turn(machine, site)),
     ]
 
 
@@ -38,6 +38,12 @@ def replication_resources(machine: Machine, site: Site) -> list[Resource]:
 def closing_resources(machine: Machine, site: Site) -> list[Resource]:
     """What the primary gets when everything else is in place."""
     return [Lossless(machine.name)] if machine == site.cluster.primary else []
+
+
+def _turn(machine: Machine, site: Site) -> tuple[tuple[str, str], ...]:
+    """Replicas restart one by one and the primary last, so that reading goes on all the while."""
+    order = [*site.cluster.replicas, site.cluster.primary]
+    return tuple((each.name, SERVICE_ID) for each in order[: order.index(machine)])
 
 
 def _tls_files(machine: Machine, site: Site) -> list[File]:

@@ -200,18 +200,24 @@ def test_rebooted_primary_is_fenced_until_provisioned(sandbox: Sandbox) -> None:
     assert NOTHING_CHANGED.search(sandbox.inv("provision").output)
 
 
-def test_new_database_settings_leave_the_primary_open(sandbox: Sandbox) -> None:
+def test_new_database_settings_interrupt_no_reading_and_leave_the_primary_open(
+    sandbox: Sandbox,
+) -> None:
     sandbox.rewrite(("memory_mb: 1024", "memory_mb: 1152"))
-    run = sandbox.inv("provision")
+    with requests_going_on(sandbox) as wrong:
+        run = sandbox.inv("provision")
     assert run.code == 0, run.output
     assert "service mysql" in run.output
-    assert sandbox.post("after a restart of all databases").status_code == 201
+    assert wrong == []
+    # The application asks a database again some seconds after it found it away.
+    assert eventually(lambda: sandbox.post("all were restarted").status_code == 201, deadline_s=10)
     assert NOTHING_CHANGED.search(sandbox.inv("provision").output)
     sandbox.restore()
     assert sandbox.inv("provision").code == 0
 
 
 def test_halted_lab_comes_up_with_its_data(sandbox: Sandbox) -> None:
+    assert eventually(lambda: sandbox.post("dusk").status_code == 201, deadline_s=10)
     number = sandbox.post("before the night").json()["id"]
     assert sandbox.inv("halt").code == 0
     assert sandbox.inv("up").code == 0

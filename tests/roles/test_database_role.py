@@ -133,5 +133,6 @@ def test_server_is_restarted_with_its_configuration_and_certificates() -> None:
         f"{mysql.TLS}/server.pem",
         f"{mysql.TLS}/server-key.pem",
     }
-    assert _file("web-01", mysql.CONFIG).check_in_place == ("mysqld", "--validate-config")
+    check = ("mysqld", "--defaults-file={new}", "--user=mysql", "--validate-config")
+    assert _file("web-01", mysql.CONFIG).check == check
     assert all(each.loaded_by == ("mysql.service",) for each in service.restart_on)
