@@ -11,6 +11,7 @@ from checks.lab import Lab
 from checks.parameters import machines_of, parametrize
 from checks.reporter import Reporter
 from checks.secret_values import SecretValues
+from checks.settling import settle
 from provision.topology import TopologyError, load
 
 LAB = pytest.StashKey[Lab]()
@@ -35,6 +36,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where ssh_config and secrets.json are; default: .quartet beside the topology file",
     )
     group.addoption(
+        "--settle",
+        type=float,
+        default=0,
+        metavar="SECONDS",
+        help="wait so long at most until a system that has just booted is at rest",
+    )
+    group.addoption(
         "--disruptive",
         action="store_true",
         help="also stop and break parts of the live service, and put them right",
@@ -53,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     if not session.config.option.collectonly:
+        settle(session.config.stash[LAB].topology, session.config.option.settle)
         session.config.stash[LAB].open()
 
 

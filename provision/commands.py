@@ -20,6 +20,7 @@ from provision.lab.lock import lab_lock
 from provision.topology import Topology, load
 
 ROOT = Path(__file__).parent.parent
+SETTLE_S = 20
 
 
 def up(limit: str | None) -> None:
@@ -35,7 +36,7 @@ def up(limit: str | None) -> None:
     if away:
         say(f"not verified: {', '.join(away)} is not running; ./lab up boots everything")
     else:
-        verify(disruptive=False)
+        verify(disruptive=False, settle_s=SETTLE_S)
     overview.print_system(topology)
 
 
@@ -53,11 +54,11 @@ def provision(
         run(_topology(), _secrets_path(), fleet, selection)
 
 
-def verify(*, disruptive: bool) -> None:
+def verify(*, disruptive: bool, settle_s: int = 0) -> None:
     """Run the checks against the live machines; QuartetError where one fails."""
     command = [sys.executable, "-m", "pytest", "checks", "-q", "--no-header", "--tb=no"]
     command += ["-p", "no:cacheprovider", "--topology", str(_topology().path)]
-    command += ["--disruptive"] if disruptive else []
+    command += ["--settle", str(settle_s), *(["--disruptive"] if disruptive else [])]
     if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
         raise QuartetError("verify", "not everything is as it should be", "see the table above")
 
