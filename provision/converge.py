@@ -171,10 +171,8 @@ class Convergence:
 
     def _unreached(self, survey: Survey, site: Site) -> list[Need]:
         """What some resource needs and this run will not bring about."""
-        complete = self._plans(survey, site, None)
-        chosen = (
-            self._plans(survey, site, self._selection.roles) if self._selection.roles else complete
-        )
+        chosen = survey.plans
+        complete = self._plans(survey, site, None) if self._selection.roles else chosen
         needs = {
             need
             for name, plan in chosen.items()

@@ -20,7 +20,8 @@ class Cluster:
     """The part that each database machine has, and what the primary said of itself.
 
     `primary_uuid` and `primary_executed` are empty where it didn't answer; `is_followed` tells
-    whether any replica has a source, so that somebody can acknowledge the primary's commits.
+    whether any replica has a source, or may have one and can't be asked: then no commit of the
+    primary may go unacknowledged.
     """
 
     primary: Machine
@@ -49,13 +50,17 @@ def decide(topology: Topology, states: States, *, is_founded: bool = False) -> C
         or _most_advanced(topology, members, states, is_founded=is_founded)
         or topology.primary.name
     )
-    return _cluster(topology, topology.machine(name), states)
+    return _cluster(topology, topology.machine(name), states, is_founded=is_founded)
 
 
-def _cluster(topology: Topology, primary: Machine, states: States) -> Cluster:
+def _cluster(
+    topology: Topology, primary: Machine, states: States, *, is_founded: bool = False
+) -> Cluster:
     replicas = tuple(machine for machine in topology.databases if machine != primary)
     itself = states.get(primary.name, DatabaseState())
-    followed = any(state.source for name, state in states.items() if name != primary.name)
+    followed = any(state.source for name, state in states.items() if name != primary.name) or (
+        is_founded and any(replica.name not in states for replica in replicas)
+    )
     return Cluster(primary, replicas, itself.server_uuid, itself.gtid_executed, followed)
 
 

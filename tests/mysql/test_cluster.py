@@ -291,3 +291,9 @@ def test_primary_is_known_to_be_followed_once_a_replica_has_a_source() -> None:
     alone = {WEB_01: _alone(WEB_01, writable=True), WEB_02: _blank(), DB_03: _blank()}
     assert not decide(TOPOLOGY, alone).is_followed
     assert decide(TOPOLOGY, alone | {DB_03: _follows(WEB_01, DB_03)}).is_followed
+
+
+def test_primary_may_be_followed_by_a_replica_that_can_not_be_asked() -> None:
+    alone = {WEB_01: _alone(WEB_01, writable=True)}
+    assert decide(TOPOLOGY, alone, is_founded=True).is_followed
+    assert not decide(TOPOLOGY, alone).is_followed
