@@ -10,18 +10,19 @@ gc.disable()
 
 from provision import commands  # noqa: E402
 from provision.console import reports_errors  # noqa: E402
+from provision.system import System  # noqa: E402
+from provision.task import system_task  # noqa: E402
 
 LIMIT = "only these machines, separated by commas"
 
 
-@task(help={"limit": LIMIT})
-@reports_errors
-def up(_: Context, limit: str | None = None) -> None:
+@system_task(help={"limit": LIMIT})
+def up(system: System, limit: str | None = None) -> None:
     """Boot the machines, provision and verify them, and say what runs where."""
-    commands.up(limit)
+    commands.up(system, limit)
 
 
-@task(
+@system_task(
     help={
         "plan": "show what would change, with diffs, and change nothing",
         "limit": LIMIT,
@@ -29,61 +30,69 @@ def up(_: Context, limit: str | None = None) -> None:
         "reclone": "replicas whose data may be replaced by the primary's, separated by commas",
     }
 )
-@reports_errors
 def provision(
-    _: Context, plan: bool = False, limit: str | None = None, only: str = "", reclone: str = ""
+    system: System,
+    plan: bool = False,
+    limit: str | None = None,
+    only: str = "",
+    reclone: str = "",
 ) -> None:
     """Bring the machines to the state that topology.yml describes; a second run changes nothing."""
-    commands.provision(limit, only, reclone, dry_run=plan)
+    commands.provision(system, limit, only, reclone, dry_run=plan)
 
 
-@task(help={"disruptive": "also stop and break parts of the live service, and put them right"})
-@reports_errors
-def verify(_: Context, disruptive: bool = False) -> None:
+@system_task(help={"disruptive": "also stop and break parts of the live service, and mend them"})
+def verify(system: System, disruptive: bool = False) -> None:
     """Check the live machines: services, replication, round robin, a row from door to replica."""
-    commands.verify(disruptive=disruptive)
+    commands.verify(system, disruptive=disruptive)
 
 
-@task
-@reports_errors
-def status(_: Context) -> None:
+@system_task()
+def status(system: System) -> None:
     """Say what each machine is and whether it runs."""
-    commands.status()
+    commands.status(system)
 
 
-@task(positional=["name"], optional=["command"], help={"name": "the machine", "command": "to run"})
-@reports_errors
-def ssh(_: Context, name: str, command: str = "") -> None:
+@system_task(positional=["name"], help={"name": "the machine", "command": "to run"})
+def ssh(system: System, name: str, command: str = "") -> None:
     """Log in to a machine, or run one command there."""
-    commands.ssh(name, command)
+    commands.ssh(system, name, command)
 
 
-@task(help={"limit": LIMIT})
-@reports_errors
-def halt(_: Context, limit: str | None = None) -> None:
+@system_task(help={"limit": LIMIT, "yes": "record them without asking, as a script has to"})
+def trust(system: System, limit: str | None = None, yes: bool = False) -> None:
+    """Show the host keys of servers that you have, and record them once you confirm."""
+    commands.trust(system, limit, yes=yes)
+
+
+@system_task()
+def doctor(system: System) -> None:
+    """Say what is missing or won't work on this host, before anything is booted."""
+    commands.doctor(system)
+
+
+@system_task(help={"limit": LIMIT})
+def halt(system: System, limit: str | None = None) -> None:
     """Shut machines down; `up` boots them again with all they had."""
-    commands.switch("halt", limit)
+    commands.switch(system, "halt", limit)
 
 
-@task(help={"limit": LIMIT})
-@reports_errors
-def reboot(_: Context, limit: str | None = None) -> None:
+@system_task(help={"limit": LIMIT})
+def reboot(system: System, limit: str | None = None) -> None:
     """Reboot machines. A rebooted primary stays read-only until `provision` has looked at it."""
-    commands.switch("reboot", limit)
+    commands.switch(system, "reboot", limit)
 
 
-@task(help={"limit": LIMIT})
-@reports_errors
-def power_cut(_: Context, limit: str) -> None:
+@system_task(help={"limit": LIMIT})
+def power_cut(system: System, limit: str) -> None:
     """Pull the plug of machines: nothing is shut down, nothing is flushed."""
-    commands.switch("power_cut", limit)
+    commands.switch(system, "power_cut", limit)
 
 
-@task(help={"limit": LIMIT})
-@reports_errors
-def destroy(_: Context, limit: str | None = None) -> None:
+@system_task(help={"limit": LIMIT})
+def destroy(system: System, limit: str | None = None) -> None:
     """Remove machines with all that they hold; images and fetched packages stay."""
-    commands.destroy(limit)
+    commands.destroy(system, limit)
 
 
 @task

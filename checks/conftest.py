@@ -1,6 +1,7 @@
 """Options, the lab that is checked, and which checks run."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,12 @@ import pytest
 from checks.expectations import NotAnsweringError
 from checks.front_door import Door, Written, write
 from checks.lab import Lab
-from checks.parameters import machines_of, parametrize
+from checks.parameters import has_its_machines, machines_of, parametrize
 from checks.reporter import Reporter
+from checks.root import SudoPassword
 from checks.secret_values import SecretValues
 from checks.settling import settle
-from provision.topology import TopologyError, load
+from provision.topology import Topology, TopologyError, load
 
 LAB = pytest.StashKey[Lab]()
 TOLD = pytest.StashKey[set[str]]()
@@ -33,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--lab-dir",
         type=Path,
-        help="where ssh_config and secrets.json are; default: .quartet beside the topology file",
+        help="where ssh_config and secrets.json are; default: in .quartet beside the topology file",
     )
     group.addoption(
         "--settle",
@@ -41,6 +43,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=0,
         metavar="SECONDS",
         help="wait so long at most until a system that has just booted is at rest",
+    )
+    group.addoption(
+        "--sudo-password-fd",
+        type=int,
+        metavar="N",
+        help="an open file descriptor, 3 or higher, whose one line is what sudo asks for",
     )
     group.addoption(
         "--disruptive",
@@ -61,8 +69,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     if not session.config.option.collectonly:
-        settle(session.config.stash[LAB].topology, session.config.option.settle)
-        session.config.stash[LAB].open()
+        lab = session.config.stash[LAB]
+        lab.connect()
+        settle(lab, session.config.option.settle)
+        lab.read()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -76,6 +86,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items[:] = [item for item in items if has_its_machines(item, config.stash[LAB])]
     disruptive = [item for item in items if item.get_closest_marker("disruptive")]
     others = [item for item in items if item not in disruptive]
     disruptive.sort(key=lambda item: item.get_closest_marker("last") is not None)
@@ -115,18 +126,32 @@ def _why_not(item: pytest.Item, lab: Lab, name: str) -> NotAnsweringError | None
 
 
 def _lab(config: pytest.Config) -> Lab:
-    path: Path = config.option.topology
-    directory: Path = config.option.lab_dir or path.absolute().parent / ".quartet"
     try:
-        topology = load(path)
-        secrets = SecretValues.read(directory / "secrets.json")
+        topology = load(config.option.topology)
     except TopologyError as error:
         raise pytest.UsageError(str(error)) from error
+    directory: Path = config.option.lab_dir or topology.state_folder
+    return Lab(topology, directory, _secrets(directory, topology), _sudo_password(config))
+
+
+def _secrets(directory: Path, topology: Topology) -> SecretValues:
+    try:
+        return SecretValues.read(directory / "secrets.json")
     except (OSError, ValueError, KeyError) as error:
+        what, task = ("no lab", "up") if topology.provider != "ssh" else ("nothing", "provision")
         raise pytest.UsageError(
-            f"{directory}: no lab to check: {error}\n  next: ./lab up, or give --lab-dir"
+            f"{directory}: {what} to check: {error}\n  next: ./lab {task}, or give --lab-dir"
         ) from error
-    return Lab(topology, directory, secrets)
+
+
+def _sudo_password(config: pytest.Config) -> SudoPassword | None:
+    descriptor: int | None = config.option.sudo_password_fd
+    if descriptor is None:
+        return None
+    try:
+        return SudoPassword.from_descriptor(descriptor)
+    except (OSError, ValueError) as error:
+        raise pytest.UsageError(f"--sudo-password-fd {descriptor}: {error}") from error
 
 
 @pytest.fixture(scope="session")
@@ -136,15 +161,13 @@ def lab(pytestconfig: pytest.Config) -> Lab:
 
 @pytest.fixture(scope="session")
 def front(lab: Lab) -> Iterator[Door]:
-    door = Door(lab.load_balancer, lab.topology.ports.http, lab.topology.domain)
-    yield door
-    door.close()
+    with closing(lab.front_door()) as door:
+        yield door
 
 
 @pytest.fixture(scope="session")
 def doors(lab: Lab) -> Iterator[dict[str, Door]]:
-    port, domain = lab.topology.ports.web, lab.topology.domain
-    doors = {web.name: Door(web, port, domain) for web in lab.webs}
+    doors = {web.name: lab.door(web, lab.topology.ports.web) for web in lab.webs}
     yield doors
     for door in doors.values():
         door.close()

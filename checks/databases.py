@@ -1,5 +1,6 @@
 """The database servers, asked over the network as their own accounts are."""
 
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +9,11 @@ from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
+from pymysql.constants import CR
 from pymysql.cursors import DictCursor
 
 from checks.secret_values import SecretValues
+from checks.ways import Way
 from provision.topology import Machine
 
 NAME = "app"
@@ -37,31 +40,38 @@ class ServerState:
 class Database:
     """One database server; a connection for each account, opened when it is first used."""
 
-    def __init__(self, machine: Machine, port: int, secrets: SecretValues) -> None:
+    def __init__(self, machine: Machine, way: Way, secrets: SecretValues) -> None:
         self.machine = machine
-        self._port = port
+        self._way = way
         self._secrets = secrets
         self._open: dict[str, Connection[DictCursor]] = {}
 
     def connect(
         self, user: str, *, tls: bool = True, password: str | None = None
     ) -> "Connection[DictCursor]":
-        """Log in over the network; its certificate must be signed by the lab's own CA."""
+        """Log in over the network; its certificate must be signed by the lab's own CA.
+
+        And be made out to the machine's address, over whatever way that is reached.
+        """
         given = self._secrets.passwords[user] if password is None else password
-        return pymysql.connect(
+        connection = pymysql.connect(
             host=str(self.machine.address),
-            port=self._port,
             user=user,
             password=given,
             charset="utf8mb4",
             autocommit=True,
             cursorclass=DictCursor,
-            connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=ANSWER_TIMEOUT_S,
             write_timeout=ANSWER_TIMEOUT_S,
             ssl=self._context() if tls else None,
             ssl_disabled=not tls,
+            defer_connect=True,
         )
+        try:
+            connection.connect(self._socket())
+        except pymysql.err.OperationalError as error:
+            raise self._told(error) from error
+        return connection
 
     @contextmanager
     def session(self, user: str) -> "Iterator[Connection[DictCursor]]":
@@ -122,11 +132,30 @@ class Database:
         if connection is None:
             return None
         try:
-            connection.ping()
+            # Never by itself: it would go straight to the address.
+            connection.ping(reconnect=False)
         except (pymysql.err.MySQLError, OSError):
             connection.close()
             return None
         return connection
+
+    def _socket(self) -> socket.socket:
+        try:
+            opened = socket.create_connection(self._way.open(), CONNECT_TIMEOUT_S)
+        except OSError as error:
+            raise self._no_connection(error) from error
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return opened
+
+    def _told(self, error: pymysql.err.OperationalError) -> pymysql.err.OperationalError:
+        """Return an error that says why, where the connection broke on its way."""
+        broke = error_number(error) in (CR.CR_CONN_HOST_ERROR, CR.CR_SERVER_LOST)
+        complaint = self._way.complaint() if broke else ""
+        return self._no_connection(complaint) if complaint else error
+
+    def _no_connection(self, why: object) -> pymysql.err.OperationalError:
+        said = f"Can't connect to MySQL server on {self.machine.address} ({why})"
+        return pymysql.err.OperationalError(CR.CR_CONN_HOST_ERROR, said)
 
     def _pairs(self, statement: str) -> dict[str, str]:
         return {row["Variable_name"].lower(): row["Value"] for row in self.rows(statement)}

@@ -9,6 +9,7 @@ from typing import Any
 import requests
 
 from checks.expectations import NotAnsweringError, expect_equal
+from checks.ways import Way
 from provision.topology import Machine
 
 CONNECT_TIMEOUT_S = 3
@@ -19,9 +20,9 @@ SERVED_BY = "X-Served-By"
 class Door:
     """One machine's HTTP port, over a connection that is kept."""
 
-    def __init__(self, machine: Machine, port: int, domain: str) -> None:
+    def __init__(self, machine: Machine, way: Way, domain: str) -> None:
         self.machine = machine
-        self.origin = f"http://{machine.address}:{port}"
+        self.way = way
         self.domain = domain
         self.session = requests.Session()
         self.session.trust_env = False
@@ -36,17 +37,17 @@ class Door:
         try:
             return self.session.request(
                 method,
-                self.origin + path,
+                self._origin() + path,
                 headers={"Host": self.domain} | (headers or {}),
                 timeout=(CONNECT_TIMEOUT_S, TIMEOUT_S),
                 allow_redirects=False,
                 **more,
             )
-        except requests.RequestException as error:
+        except OSError as error:  # RequestException is one, too
             name = self.machine.name
             raise NotAnsweringError(
                 f"HTTP on {name} answers",
-                words_of(error),
+                self.way.complaint() or words_of(error),
                 name,
                 "systemctl status nginx haproxy app",
             ) from error
@@ -55,18 +56,26 @@ class Door:
         """Send a GET request."""
         return self.request("GET", path, headers)
 
-    def turns(self, count: int, path: str = "/healthz") -> Counter[str]:
-        """Count who served so many requests, one after the other."""
-        return Counter(served_by(self.get(path)) for _ in range(count))
+    def turns(
+        self, count: int, path: str = "/healthz", headers: dict[str, str] | None = None
+    ) -> list[str]:
+        """Say who served each of so many requests, one after the other."""
+        return [served_by(self.get(path, headers)) for _ in range(count)]
 
     def close(self) -> None:
         """Hang up."""
         self.session.close()
 
+    def _origin(self) -> str:
+        host, port = self.way.open()
+        return f"http://{host}:{port}"
 
-def words_of(error: requests.RequestException) -> str:
+
+def words_of(error: OSError) -> str:
     """Say what went wrong without the layers of libraries around it."""
     said = str(error)
+    if not isinstance(error, requests.RequestException):
+        return said
     errno = said.find("[Errno")
     return said[errno:].rstrip(")'\" ") if errno >= 0 else f"{type(error).__name__}: {said[:120]}"
 

@@ -1,21 +1,22 @@
 """The lab under check: its topology, its secrets, and the machines by SSH."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlencode
 
-import testinfra
 from testinfra.host import Host
 
 from checks import machine_facts
 from checks.databases import Database, ServerState
+from checks.front_door import Door
 from checks.machine_facts import MachineFacts
+from checks.root import Elevation, NoRootError, SudoPassword, elevation, root_host
 from checks.secret_values import SecretValues
 from checks.ssh import Masters
+from checks.ways import Ways
 from provision.topology import Machine, Role, Topology
 
 Answer = TypeVar("Answer")
@@ -28,19 +29,28 @@ class Lab:
     topology: Topology
     directory: Path
     secrets: SecretValues
+    sudo_password: SudoPassword | None = None
 
     def __post_init__(self) -> None:
         self.masters = Masters(self.directory / "ssh_config")
+        self.ways = Ways(self.topology, self.masters)
+        self.elevations: dict[str, Elevation] = {}
         self.facts: dict[str, MachineFacts] = {}
         self.states: dict[str, ServerState | str] = {}
 
-    def open(self) -> None:
-        """Connect to everything at once and read what there is to know."""
-        databases = self.topology.databases
+    def connect(self) -> None:
+        """Log in to all machines at once, and find out how to become root there."""
+        self.masters.open(machine.name for machine in self.topology.machines)
+        found = self._each(self._reachable(), self._elevation)
+        self.elevations = {name: each for name, each in found.items() if each is not None}
+
+    def read(self) -> None:
+        """Read from all machines at once what there is to know."""
         with ThreadPoolExecutor(2) as pool:
-            states = pool.submit(self._each, databases, self._state)
-            facts = pool.submit(self._connect)
-            self.states, self.facts = states.result(), facts.result()
+            states = pool.submit(self._each, self.topology.databases, self._state)
+            facts = pool.submit(self._each, self._reachable(), self._facts)
+            self.states = states.result()
+            self.facts = {name: each for name, each in facts.result().items() if each is not None}
 
     def close(self) -> None:
         """Leave no connection and no process behind."""
@@ -49,19 +59,34 @@ class Lab:
         self.masters.close()
 
     def root(self, machine: Machine) -> Host:
-        """Return the machine as Testinfra sees it, with sudo."""
-        options = {
-            "ssh_config": self.masters.config,
-            "controlpath": self.masters.socket(machine.name),
-            "sudo": "true",
-        }
-        return testinfra.get_host(f"ssh://{machine.name}?{urlencode(options)}")
+        """Return the machine as Testinfra sees it, as root."""
+        return root_host(machine.name, self.masters, self.elevations[machine.name])
+
+    def front_door(self) -> Door:
+        """Return the site's own door, to be closed after use."""
+        return self.door(self.load_balancer, self.topology.ports.http)
+
+    def door(self, machine: Machine, port: int) -> Door:
+        """Return the door of one machine at a port, to be closed after use."""
+        return Door(machine, self.ways.to(machine, port), self.topology.domain)
 
     @cached_property
     def databases(self) -> dict[str, Database]:
         """The database servers by machine name."""
         port = self.topology.ports.mysql
-        return {each.name: Database(each, port, self.secrets) for each in self.topology.databases}
+        return {
+            each.name: Database(each, self.ways.to(each, port), self.secrets)
+            for each in self.topology.databases
+        }
+
+    @property
+    def is_ours_alone(self) -> bool:
+        """Whether nobody else has anything on the machines.
+
+        A server that existed before may have more sites, accounts, sockets and failed units than
+        ours; there a check judges what is ours, and not what else there is.
+        """
+        return self.topology.provider != "ssh"
 
     @property
     def primary(self) -> Machine:
@@ -81,7 +106,7 @@ class Lab:
     @property
     def load_balancer(self) -> Machine:
         """The machine in front."""
-        return self.topology.with_role(Role.HAPROXY)[0]
+        return self.topology.load_balancer
 
     @property
     def webs(self) -> tuple[Machine, ...]:
@@ -93,30 +118,31 @@ class Lab:
         """Those of them that requests go to while all are well."""
         return self.webs[:1] if self.topology.load_balancing == "active-passive" else self.webs
 
-    def _connect(self) -> dict[str, MachineFacts]:
-        self.masters.open(machine.name for machine in self.topology.machines)
-        reachable = [
-            machine
-            for machine in self.topology.machines
-            if machine.name not in self.masters.unreachable
-        ]
-        facts = self._each(reachable, self._facts)
-        return {name: each for name, each in facts.items() if each is not None}
+    def _reachable(self) -> list[Machine]:
+        unreachable = self.masters.unreachable
+        return [machine for machine in self.topology.machines if machine.name not in unreachable]
+
+    def _elevation(self, machine: Machine) -> Elevation | None:
+        try:
+            return elevation(self.masters, machine.name, self.sudo_password)
+        except NoRootError as error:
+            self.masters.unreachable[machine.name] = str(error)
+            return None
 
     def _facts(self, machine: Machine) -> MachineFacts | None:
         try:
-            return machine_facts.read(self.root(machine), machine, self.topology.domain)
+            return machine_facts.read(self.root(machine), machine, self.topology)
         except RuntimeError as error:
             self.masters.unreachable[machine.name] = str(error).strip().splitlines()[-1]
             return None
 
     def _state(self, machine: Machine) -> ServerState | str:
+        if self.ways.lead_through_ssh and machine.name in self.masters.unreachable:
+            return "can't be asked"
         return self.databases[machine.name].try_state()
 
     @staticmethod
-    def _each(
-        machines: tuple[Machine, ...] | list[Machine], ask: Callable[[Machine], Answer]
-    ) -> dict[str, Answer]:
+    def _each(machines: Sequence[Machine], ask: Callable[[Machine], Answer]) -> dict[str, Answer]:
         with ThreadPoolExecutor(max(len(machines), 1)) as pool:
             answers = list(pool.map(ask, machines))
         return {machine.name: answer for machine, answer in zip(machines, answers, strict=True)}

@@ -1,5 +1,6 @@
 """What a machine says of itself, asked in one command: a round trip each would take minutes."""
 
+import re
 import shlex
 import time
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 
 from testinfra.host import Host
 
-from provision.topology import Machine, Role
+from provision.topology import Machine, Role, Topology
 
 UNITS = ("haproxy", "nsd", "nginx", "app", "app.socket", "mysql", "ssh")
 SECRET_FILES = (
@@ -21,6 +22,13 @@ SECRET_FILES = (
     "/srv/app/current/",
 )
 PLACES_OF_SECRETS = "/etc/app /etc/mysql /srv/app /etc/systemd/system /tmp /var/tmp /home"
+# On a server in use, people have files of their own in the others.
+OWN_PLACES_OF_SECRETS = (
+    "/etc/app /srv/app /etc/mysql/tls /etc/mysql/mysql.conf.d/quartet.cnf"
+    " /etc/systemd/system/app.service /etc/systemd/system/app.socket"
+    " /etc/haproxy/haproxy.cfg /etc/nginx/conf.d/quartet.conf /etc/nsd/nsd.conf.d/quartet.conf"
+)
+PID = re.compile(r"pid=(\d+)")
 TIMEOUT_S = 20
 EVERY_ADDRESS = ("0.0.0.0", "::", "*")  # noqa: S104 as `ss` writes it
 START, END = "\x1e", "\x1f"
@@ -31,10 +39,10 @@ EVERYWHERE: Mapping[str, str] = {
     "units": "systemctl show --property=Id,LoadState,ActiveState,UnitFileState,MainPID "
     + " ".join(UNITS),
     "failed units": "systemctl list-units --failed --no-legend --plain",
-    "sockets": "ss -Hlntu",
+    "sockets": "ss -Hlntup",
     "processes": "ps -e -o user:32= -o pid= -o ppid= -o args=",
     "modes": "stat --format='%n|%a|%U|%G' " + " ".join(SECRET_FILES) + " 2>/dev/null; true",
-    "open secrets": f"find {PLACES_OF_SECRETS} -xdev -type f -perm /007 -size -1024k"
+    "open secrets": "find %s -xdev -type f -perm /007 -size -1024k"
     r" -exec grep -lE -e 'PRIVATE KEY-----' -e '^[A-Z_]*PASSWORD=.' {} + 2>/dev/null; true",
 }
 BY_ROLE: Mapping[Role, Mapping[str, str]] = {
@@ -108,6 +116,24 @@ class MachineFacts:
         rows = (line.split() for line in self["sockets"].lines)
         return {f"{row[0]} {_plain(row[4])}" for row in rows}
 
+    def listening_of(self, unit: str) -> set[str]:
+        """What the processes of a unit listen on."""
+        family = self.family(int(self.units[unit]["MainPID"]))
+        mine = [
+            line
+            for line in self["sockets"].lines
+            if not family.isdisjoint(map(int, PID.findall(line)))
+        ]
+        return {f"{row[0]} {_plain(row[4])}" for row in map(str.split, mine)}
+
+    def family(self, pid: int) -> set[int]:
+        """A process and all that descend from it; nobody's is 0."""
+        found, unseen = set[int](), [pid] if pid else []
+        while unseen:
+            found.add(unseen[-1])
+            unseen += [child for _, child in self.children.get(unseen.pop(), [])]
+        return found
+
     @property
     def children(self) -> dict[int, list[tuple[str, int]]]:
         """User and pid of each process, by its parent's pid."""
@@ -123,9 +149,9 @@ class MachineFacts:
         return {pid: user for group in self.children.values() for user, pid in group}
 
 
-def read(host: Host, machine: Machine, domain: str) -> MachineFacts:
+def read(host: Host, machine: Machine, topology: Topology) -> MachineFacts:
     """Ask the machine everything at once; raises RuntimeError where it does not answer."""
-    commands = commands_for(machine, domain)
+    commands = commands_for(machine, topology)
     began = time.time()
     answer = host.run(script(commands))
     ended = time.time()
@@ -137,13 +163,15 @@ def read(host: Host, machine: Machine, domain: str) -> MachineFacts:
     return MachineFacts(outputs, ((before - began) + (after - ended)) / 2)
 
 
-def commands_for(machine: Machine, domain: str) -> dict[str, str]:
+def commands_for(machine: Machine, topology: Topology) -> dict[str, str]:
     """Say what this machine is asked."""
     chosen = dict(EVERYWHERE)
+    places = OWN_PLACES_OF_SECRETS if topology.provider == "ssh" else PLACES_OF_SECRETS
+    chosen["open secrets"] %= places
     for role, commands in BY_ROLE.items():
         chosen |= commands if machine.has(role) else {}
     if machine.has(Role.DNS):
-        chosen["zone"] = shlex.join(["nsd-checkzone", domain, "/etc/nsd/quartet.zone"])
+        chosen["zone"] = shlex.join(["nsd-checkzone", topology.domain, "/etc/nsd/quartet.zone"])
     return chosen | (DATABASE if machine.is_database else {}) | CLOCK_AFTER
 
 

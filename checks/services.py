@@ -2,7 +2,15 @@
 
 from checks.expectations import expect, expect_equal
 from checks.lab import Lab
-from provision.topology import Machine
+from provision.topology import Machine, Role
+
+UNITS = {
+    Role.HAPROXY: {"haproxy.service"},
+    Role.DNS: {"nsd.service"},
+    Role.WEB: {"nginx.service", "app.service", "app.socket"},
+    Role.PRIMARY: {"mysql.service"},
+    Role.REPLICA: {"mysql.service"},
+}
 
 
 def expect_installed(lab: Lab, machine: Machine, *packages: str) -> None:
@@ -37,3 +45,14 @@ def expect_listening(lab: Lab, machine: Machine, *sockets: str) -> None:
     """Fail unless all of these, such as 'tcp 192.0.2.1:80', are listened on."""
     missing = set(sockets) - lab.facts[machine.name].listening
     expect_equal("listening sockets that are missing", missing, set(), look="ss -lntup")
+
+
+def units_of(machine: Machine) -> set[str]:
+    """Return the units that the machine's roles come with."""
+    return set().union(*(UNITS[role] for role in machine.roles))
+
+
+def failed_units(lab: Lab, machine: Machine, listed: str) -> set[str]:
+    """Take from what systemctl lists the failed units that are a fault of ours."""
+    failed = {line.split()[0] for line in listed.splitlines() if line.strip()}
+    return failed if lab.is_ours_alone else failed & units_of(machine)

@@ -1,47 +1,45 @@
 """Waiting, after a boot, until all have found each other, so that a system at rest is judged."""
 
 import time
+from contextlib import closing
 
-import requests
-
-from provision.topology import Role, Topology
+from checks import haproxy_stats
+from checks.expectations import NotAnsweringError
+from checks.lab import Lab
+from checks.turns import reads_to_meet_all
 
 POLL_INTERVAL_S = 0.3
-TIMEOUT_S = 3
 REQUESTS_PER_WEB = 8
 
 
-def settle(topology: Topology, within_s: float) -> None:
+def settle(lab: Lab, within_s: float) -> None:
     """Return when the system is at rest, or after `within_s` seconds: the checks tell the rest."""
     deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline and not is_settled(topology):
+    while time.monotonic() < deadline and not is_settled(lab):
         time.sleep(POLL_INTERVAL_S)
 
 
-def is_settled(topology: Topology) -> bool:
+def is_settled(lab: Lab) -> bool:
     """Whether HAProxy has all web machines, and the application reads from all replicas."""
     try:
-        return _all_are_up(topology) and _all_replicas_are_read(topology)
-    except requests.RequestException:
+        return _all_are_up(lab) and _all_replicas_are_read(lab)
+    except NotAnsweringError:
         return False
 
 
-def _all_are_up(topology: Topology) -> bool:
-    balancer = topology.with_role(Role.HAPROXY)[0].address
-    url = f"http://{balancer}:{topology.ports.haproxy_stats}/;csv"
-    rows = [line.split(",") for line in requests.get(url, timeout=TIMEOUT_S).text.splitlines()]
-    up = {row[1] for row in rows if row[0] == "web" and "UP" in row}
-    return up >= {machine.name for machine in topology.with_role(Role.WEB)}
+def _all_are_up(lab: Lab) -> bool:
+    states = haproxy_stats.states_of_servers(lab)
+    return all(states.get(web.name) == "UP" for web in lab.webs)
 
 
-def _all_replicas_are_read(topology: Topology) -> bool:
+def _all_replicas_are_read(lab: Lab) -> bool:
     """Asked of our own application alone; another one's memory is not known."""
-    balancer = topology.with_role(Role.HAPROXY)[0].address
-    url = f"http://{balancer}:{topology.ports.http}/api/whoami"
-    count = REQUESTS_PER_WEB * len(topology.with_role(Role.WEB))
-    answers = [requests.get(url, timeout=TIMEOUT_S) for _ in range(count)]
+    count = reads_to_meet_all(lab.topology, REQUESTS_PER_WEB * len(lab.webs))
+    with closing(lab.front_door()) as door:
+        answers = [door.get("/api/whoami") for _ in range(count)]
     if not all("json" in answer.headers.get("Content-Type", "") for answer in answers):
         return True
-    replicas = len(topology.databases) - 1
+    # Without a replica the primary is the one that is read from.
+    readable = max(len(lab.topology.databases) - 1, 1)
     read = [answer.json().get("database") for answer in answers]
-    return len(set(read)) == replicas and None not in read
+    return len(set(read)) == readable and None not in read

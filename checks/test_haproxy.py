@@ -1,11 +1,14 @@
 """HAProxy spreads requests exactly, tells the truth about its servers, and only to the network."""
 
+from collections import Counter
+
 import pytest
 
 from checks import haproxy_stats, services
 from checks.expectations import expect, expect_equal
-from checks.front_door import Door, even_share, served_by
+from checks.front_door import Door, even_share
 from checks.lab import Lab
+from checks.turns import undisturbed
 from provision.topology import Machine
 
 pytestmark = [
@@ -45,15 +48,15 @@ def test_listens_for_visitors_everywhere_and_for_operators_privately(
 def test_200_requests_are_spread_exactly(front: Door, lab: Lab, load_balancer: Machine) -> None:
     names = [web.name for web in lab.serving_webs]
     count = REQUESTS - REQUESTS % len(names)
-    found, expected = front.turns(count), even_share(names, count)
-    expect_equal(f"who served {count} requests", found, expected)
+    found = undisturbed(lab, lambda: front.turns(count))
+    expect_equal(f"who served {count} requests", Counter(found), even_share(names, count))
 
 
 def test_consecutive_requests_go_to_different_machines(
     front: Door, lab: Lab, load_balancer: Machine
 ) -> None:
     names = [web.name for web in lab.serving_webs]
-    served = [served_by(front.get("/healthz")) for _ in range(2 * len(names))]
+    served = undisturbed(lab, lambda: front.turns(2 * len(names)))
     first, second = served[: len(names)], served[len(names) :]
     expect_equal("machines in the first turn", set(first), set(names))
     expect_equal("order of the second turn", second, first)
@@ -63,9 +66,9 @@ def test_every_new_connection_takes_its_turn_too(
     front: Door, lab: Lab, load_balancer: Machine
 ) -> None:
     names = [web.name for web in lab.serving_webs]
-    with_close = {"Connection": "close"}
-    served = {served_by(front.get("/healthz", with_close)) for _ in range(2 * len(names))}
-    expect_equal("who served", served, set(names))
+    close = {"Connection": "close"}
+    served = undisturbed(lab, lambda: front.turns(2 * len(names), headers=close))
+    expect_equal("who served", set(served), set(names))
 
 
 @pytest.mark.usefixtures("board")

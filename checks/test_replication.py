@@ -52,8 +52,14 @@ def test_primary_is_open_for_writes(lab: Lab, primary: Machine) -> None:
 
 
 @pytest.mark.look("mysql -e 'SHOW GLOBAL STATUS' | grep Rpl_semi")
-def test_commit_waits_until_a_replica_has_it(lab: Lab, primary: Machine) -> None:
-    state = state_of(lab, primary)
+def test_commit_does_not_wait_where_there_is_no_replica(lab: Lab, lone_primary: Machine) -> None:
+    found = state_of(lab, lone_primary).variables.get("rpl_semi_sync_source_enabled")
+    expect_equal("semi-sync as a source", found, "OFF")
+
+
+@pytest.mark.look("mysql -e 'SHOW GLOBAL STATUS' | grep Rpl_semi")
+def test_commit_waits_until_a_replica_has_it(lab: Lab, followed_primary: Machine) -> None:
+    state = state_of(lab, followed_primary)
     names = ("enabled", "wait_point", "wait_for_replica_count", "wait_no_replica")
     found = tuple(state.variables.get(f"rpl_semi_sync_source_{name}") for name in names)
     status = state.status.get("rpl_semi_sync_source_status")
@@ -65,8 +71,10 @@ def test_commit_waits_until_a_replica_has_it(lab: Lab, primary: Machine) -> None
     )
 
 
-def test_it_would_rather_wait_for_ever_than_lose_a_commit(lab: Lab, primary: Machine) -> None:
-    timeout_ms = int(state_of(lab, primary).variables["rpl_semi_sync_source_timeout"])
+def test_it_would_rather_wait_for_ever_than_lose_a_commit(
+    lab: Lab, followed_primary: Machine
+) -> None:
+    timeout_ms = int(state_of(lab, followed_primary).variables["rpl_semi_sync_source_timeout"])
     expect(
         timeout_ms >= AT_LEAST_MS,
         expected="rpl_semi_sync_source_timeout of 30 days or more",
@@ -74,13 +82,13 @@ def test_it_would_rather_wait_for_ever_than_lose_a_commit(lab: Lab, primary: Mac
     )
 
 
-def test_every_replica_acknowledges_to_the_primary(lab: Lab, primary: Machine) -> None:
-    found = state_of(lab, primary).status.get("rpl_semi_sync_source_clients")
+def test_every_replica_acknowledges_to_the_primary(lab: Lab, followed_primary: Machine) -> None:
+    found = state_of(lab, followed_primary).status.get("rpl_semi_sync_source_clients")
     expect_equal("replicas that acknowledge", found, str(len(lab.replicas)))
 
 
-def test_replication_crosses_the_network_encrypted(lab: Lab, primary: Machine) -> None:
-    rows = lab.databases[primary.name].rows(
+def test_replication_crosses_the_network_encrypted(lab: Lab, followed_primary: Machine) -> None:
+    rows = lab.databases[followed_primary.name].rows(
         "SELECT processlist_host AS host, connection_type AS kind FROM performance_schema.threads"
         " WHERE processlist_command = 'Binlog Dump GTID'"
     )

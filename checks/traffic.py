@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from checks.expectations import NotAnsweringError, expect
-from checks.front_door import Door, served_by
+from checks.front_door import served_by
 from checks.lab import Lab
 from provision.topology import Machine
 
@@ -64,7 +64,7 @@ def visitors(lab: Lab, path: str = "/healthz") -> Iterator[Traffic]:
 
 
 def _visit(lab: Lab, path: str, traffic: Traffic, stop: threading.Event, hangs_up: bool) -> None:
-    door = Door(lab.load_balancer, lab.topology.ports.http, lab.topology.domain)
+    door = lab.front_door()
     headers = {"Connection": "close"} if hangs_up else {}
     while not stop.wait(PAUSE_S):
         try:

@@ -8,89 +8,118 @@ import os
 import shlex
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
-from provision.connection import endpoints
 from provision.console import say
 from provision.errors import QuartetError
-from provision.fleet import Fleet
-from provision.lab import Lab, open_lab
+from provision.lab import MachineState, current_ssh_config, refuse_a_second
 from provision.lab.lock import lab_lock
-from provision.topology import Topology, load
+from provision.system import ROOT, System, split
 
-ROOT = Path(__file__).parent.parent
 SETTLE_S = 20
 
 
-def up(limit: str | None) -> None:
+def up(system: System, limit: str | None) -> None:
     """Boot, provision, verify; then say what runs where."""
     from provision import overview, roles  # noqa: PLC0415
 
-    topology = _topology()
-    machines = _limited_to(limit)
-    lab = open_lab(topology, say=say, packages=roles.packages(topology))
+    machines = system.limited_to(limit)
+    refuse_a_second(system.topology, system.provider)
+    lab = system.lab(roles.packages(system.topology))
     lab.up(machines)
-    provision(limit=limit)
-    away = [name for name, state in lab.status().items() if state != "running"]
+    provision(system, limit=limit)
+    away = [name for name, state in lab.status().items() if state is not MachineState.RUNNING]
     if away:
         say(f"not verified: {', '.join(away)} is not running; ./lab up boots everything")
     else:
-        verify(disruptive=False, settle_s=SETTLE_S)
-    overview.print_system(topology)
+        verify(system, disruptive=False, settle_s=SETTLE_S)
+    overview.print_system(system.topology)
 
 
 def provision(
-    limit: str | None = None, only: str = "", reclone: str = "", *, dry_run: bool = False
+    system: System,
+    limit: str | None = None,
+    only: str = "",
+    reclone: str = "",
+    *,
+    dry_run: bool = False,
 ) -> None:
     """Bring machines to their desired state, or only show what that would change."""
-    machines, replicas = _limited_to(limit) or (), _named(reclone)
-    _lab_folder().mkdir(mode=0o700, exist_ok=True)
-    with lab_lock(_lab_folder() / "provision.lock", "provision"), _fleet() as fleet:
+    machines, replicas = system.limited_to(limit) or (), system.named(reclone)
+    system.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lab_lock(system.folder / "provision.lock", "provision"), system.fleet() as fleet:
         from provision import provisioning  # noqa: PLC0415
 
-        selection = provisioning.selection(machines, _split(only), replicas)
+        selection = provisioning.selection(machines, split(only), replicas)
         run = provisioning.show if dry_run else provisioning.apply
-        run(_topology(), _secrets_path(), fleet, selection)
+        run(system.topology, system.folder / "secrets.json", fleet, selection)
 
 
-def verify(*, disruptive: bool, settle_s: int = 0) -> None:
+def verify(system: System, *, disruptive: bool, settle_s: int = 0) -> None:
     """Run the checks against the live machines; QuartetError where one fails."""
+    topology = system.topology
     command = [sys.executable, "-m", "pytest", "checks", "-q", "--no-header", "--tb=no"]
-    command += ["-p", "no:cacheprovider", "--topology", str(_topology().path)]
+    command += ["-p", "no:cacheprovider", "--topology", str(topology.path)]
+    command += ["--lab-dir", str(system.folder)]
     command += ["--settle", str(settle_s), *(["--disruptive"] if disruptive else [])]
-    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+    current_ssh_config(topology, say=say, provider=system.provider)
+    password = _sudo_password(system)
+    if password is None:
+        done = subprocess.run(command, cwd=ROOT, check=False)
+    else:
+        done = _run_with_secret(command, "--sudo-password-fd", password)
+    if done.returncode != 0:
         raise QuartetError("verify", "not everything is as it should be", "see the table above")
 
 
-def status() -> None:
+def status(system: System) -> None:
     """One line a machine."""
     from provision import overview  # noqa: PLC0415
 
-    overview.print_status(_topology(), _lab().status())
+    overview.print_status(system.topology, system.lab().status())
 
 
-def ssh(name: str, command: str) -> None:
+def ssh(system: System, name: str, command: str) -> None:
     """Replace this process by ssh, with the lab's own key and known hosts."""
-    machine = _topology().machine(name)
-    config = _lab_folder() / "ssh_config"
+    machine = system.topology.machine(name)
+    config = current_ssh_config(system.topology, say=say, provider=system.provider)
     if not config.exists():
         raise QuartetError(name, "the lab is not up: it has no ssh_config", "./lab up")
     argv = ["ssh", "-F", str(config), machine.name, *([command] if command else [])]
     os.execvp(argv[0], argv)  # noqa: S606
 
 
-def switch(action: str, limit: str | None) -> None:
+def trust(system: System, limit: str | None, *, yes: bool) -> None:
+    """Show the machines' host keys and record them once they are confirmed."""
+    from provision import trusting  # noqa: PLC0415
+
+    machines = system.limited_to(limit)
+    trusting.trust(system.topology, system.lab(), system.access, machines, yes=yes)
+
+
+def doctor(system: System) -> None:
+    """Say what is missing on this host; QuartetError where the machines can't run like that."""
+    from provision.doctor import examine, has_error, print_findings  # noqa: PLC0415
+
+    topology = system.topology
+    logins = [topology.ssh, *[machine.ssh for machine in topology.machines]]
+    findings = examine(topology, system.provider, keys=[each.key for each in logins if each.key])
+    print_findings(findings)
+    if has_error(findings):
+        raise QuartetError("this host", "is not ready", "mend what it says above")
+
+
+def switch(system: System, action: str, limit: str | None) -> None:
     """Halt, reboot or cut the power of machines, as the lab's method is called."""
-    getattr(_lab(), action)(_limited_to(limit))
-    status()
+    getattr(system.lab(), action)(system.limited_to(limit))
+    status(system)
 
 
-def destroy(limit: str | None) -> None:
+def destroy(system: System, limit: str | None) -> None:
     """Remove machines; with the last one goes all that was made for them."""
-    _lab().destroy(_limited_to(limit))
+    system.lab().destroy(system.limited_to(limit))
     if limit is None:
-        (_lab_folder() / "databases-founded").unlink(missing_ok=True)
+        (system.folder / "databases-founded").unlink(missing_ok=True)
     say("destroyed; images and fetched packages are kept for the next `./lab up`")
 
 
@@ -122,43 +151,25 @@ def bench() -> None:
         raise QuartetError("bench", "did not finish", "see above")
 
 
-def _fleet() -> Fleet:
-    names = [machine.name for machine in _topology().machines]
-    reached = endpoints(_lab_folder() / "ssh_config", names)
-    return Fleet(reached, _lab_folder() / "known_hosts")
-
-
-@cache
-def _topology() -> Topology:
-    return load(Path(os.environ.get("QUARTET_TOPOLOGY", ROOT / "topology.yml")))
-
-
-def _lab() -> Lab:
-    return open_lab(_topology(), say=say)
-
-
-def _lab_folder() -> Path:
-    return _topology().path.parent / ".quartet"
-
-
-def _secrets_path() -> Path:
-    return _lab_folder() / "secrets.json"
-
-
-def _limited_to(limit: str | None) -> tuple[str, ...] | None:
-    """The machines that --limit names, None without it; naming nobody does not mean everybody."""
-    if limit is None:
+def _sudo_password(system: System) -> str | None:
+    """What sudo wants on servers that exist already; None where it wants nothing."""
+    if system.access.sudo is None:
         return None
-    machines = _named(limit)
-    if not machines:
-        raise QuartetError("--limit", "names no machine", "leave it out to mean all of them")
-    return machines
+    if system.access.sudo.known is None:
+        with system.fleet() as fleet:
+            fleet.connect()
+    return system.access.sudo.known
 
 
-def _named(text: str) -> tuple[str, ...]:
-    """Machines that were named on the command line; QuartetError for one that doesn't exist."""
-    return tuple(_topology().machine(name).name for name in _split(text))
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, (part.strip() for part in text.split(","))))
+def _run_with_secret(
+    command: list[str], option: str, secret: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command that reads a secret from a pipe: neither its arguments nor its environment."""
+    reading, writing = os.pipe()
+    try:
+        with os.fdopen(writing, "w") as pipe:
+            pipe.write(secret)
+        words = [*command, option, str(reading)]
+        return subprocess.run(words, cwd=ROOT, check=False, pass_fds=[reading])
+    finally:
+        os.close(reading)

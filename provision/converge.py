@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 
 from provision import roles
 from provision.apply import Need, Outcome, Progress, apply
-from provision.connection import Connection
-from provision.errors import QuartetError
+from provision.connection import Connection, RunEndingError
+from provision.errors import QuartetError, raise_joined
 from provision.fleet import Fleet
 from provision.mysql.cluster import Cluster, NoPrimaryError, as_described, decide
 from provision.mysql.state import SERVER, database_state
 from provision.plan import MachinePlan, plan_machine
+from provision.refusals import facts, refusals
 from provision.resources import Fact, Snapshot
 from provision.roles.site import Site
 from provision.secrets import SecretStore
@@ -44,6 +45,16 @@ class Survey:
     unreached: list[Need] = field(default_factory=list)
     cluster: Cluster | None = None
     undecided: QuartetError | None = None
+    refusals: list[QuartetError] = field(default_factory=list)
+
+    def raise_if_unsafe(self) -> None:
+        """Raise what ends the whole run: a machine that is not who it was, a refused password."""
+        raise_joined([e for e in self.failures.values() if isinstance(e, RunEndingError)])
+
+    def raise_if_refused(self) -> None:
+        """Raise what forbids to change anything, on any machine."""
+        self.raise_if_unsafe()
+        raise_joined(self.refusals)
 
     @property
     def has_data(self) -> bool:
@@ -81,8 +92,15 @@ class Convergence:
             else:
                 survey.snapshots[name] = answer
                 survey.hosts[name] = self._fleet[name]
+        survey.refusals = [*self._missing(survey), *refusals(self._topology, survey.snapshots)]
         self._plan(survey)
         return survey
+
+    def _missing(self, survey: Survey) -> list[QuartetError]:
+        """On servers that somebody depends on, all that a run is about have to answer."""
+        if self._topology.provider != "ssh":
+            return []
+        return [error for name, error in survey.failures.items() if self._selection.has(name)]
 
     def start_databases(self, survey: Survey) -> list[str]:
         """Start the database servers that are set up but don't answer, and return whose.
@@ -124,6 +142,7 @@ class Convergence:
                     for fact in each.facts()
                 ],
                 *([SERVER] if machine.is_database else []),
+                *facts(machine),
             ]
             for machine in self._topology.machines
         }

@@ -1,5 +1,7 @@
 """The one kind of error that a person is meant to read."""
 
+from collections.abc import Iterable
+
 
 class QuartetError(Exception):
     """Something went wrong that the person at the keyboard can act on.
@@ -13,3 +15,13 @@ class QuartetError(Exception):
         self.where = where
         self.what = what
         self.next_step = next_step
+
+
+def raise_joined(errors: Iterable[QuartetError]) -> None:
+    """Raise what is among them: one as it is, several as one error; the same one is told once."""
+    different = list({str(error): error for error in errors}.values())
+    if len(different) == 1:
+        raise different[0]
+    if different:
+        lines = "\n".join(f"- {error}" for error in different)
+        raise QuartetError("several things are in the way", f"\n{lines}")

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Self, TypeVar
 
-from provision.connection import Connection
-from provision.errors import QuartetError
+from provision.connection import Access, Connection
+from provision.errors import QuartetError, raise_joined
 from provision.lab.base import Endpoint
 
 Argument = TypeVar("Argument")
@@ -16,12 +15,13 @@ Answer = TypeVar("Answer")
 class Fleet:
     """The connections to all machines; making them begins at once, and nobody waits for it yet."""
 
-    def __init__(self, endpoints: Mapping[str, Endpoint | QuartetError], known_hosts: Path) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint | QuartetError], access: Access) -> None:
+        self._access = access
         self._unknown = {
             name: reason for name, reason in endpoints.items() if isinstance(reason, QuartetError)
         }
         self._connections = {
-            name: Connection(name, endpoint, known_hosts)
+            name: Connection(name, endpoint, access)
             for name, endpoint in endpoints.items()
             if not isinstance(endpoint, QuartetError)
         }
@@ -36,10 +36,16 @@ class Fleet:
 
     def __exit__(self, *_: object) -> None:
         list(self._pool.map(lambda connection: connection.close(), self._connections.values()))
+        self._access.close()
         self._pool.shutdown()
 
     def __getitem__(self, name: str) -> Connection:
         return self._connections[name]
+
+    def connect(self) -> None:
+        """Wait until all are connected; raise QuartetError with all that went wrong."""
+        answers = self.each(dict.fromkeys(self._connections), lambda host, _: host.name)
+        raise_joined([each for each in answers.values() if isinstance(each, QuartetError)])
 
     def each(
         self,

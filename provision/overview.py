@@ -31,18 +31,22 @@ def print_system(topology: Topology) -> None:
     table = make_table("machine", "address", "what runs there")
     for machine in topology.machines:
         table.add_row(machine.name, str(machine.address), _services(machine.roles))
-    balancer = topology.with_role(Role.HAPROXY)[0].address
-    name_server = topology.with_role(Role.DNS)[0].address
+    balancer = topology.load_balancer
     port = "" if topology.ports.http == 80 else f":{topology.ports.http}"  # noqa: PLR2004
     console = make_console()
     console.print()
     console.print(table)
     console.print(
-        f"\nopen        [bold]http://{balancer}{port}/[/]\n"
-        f"statistics  http://{balancer}:{topology.ports.haproxy_stats}/\n"
-        f"DNS         dig @{name_server} www.{topology.domain}",
+        f"\nopen        [bold]http://{topology.front_address}{port}/[/]\n"
+        f"statistics  http://{balancer.address}:{topology.ports.haproxy_stats}/",
         highlight=False,
     )
+    for machine in topology.with_role(Role.DNS):
+        port = "" if topology.ports.dns == 53 else f" -p {topology.ports.dns}"  # noqa: PLR2004
+        address = machine.public_address or machine.address
+        console.print(f"DNS         dig @{address}{port} www.{topology.domain}", highlight=False)
+    if len(topology.databases) == 1:
+        console.print("\nno replica: what this one database loses is lost", highlight=False)
 
 
 def _services(roles: Sequence[Role]) -> str:

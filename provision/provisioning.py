@@ -35,10 +35,12 @@ def apply(topology: Topology, secrets: Path, fleet: Fleet, selected: Selection) 
         topology, SecretStore(secrets), fleet, selected, is_founded=founded.exists()
     )
     survey = convergence.survey()
+    survey.raise_if_refused()
     started = convergence.start_databases(survey)
     if started:
         say(f"started MySQL on {', '.join(started)}, to ask who is primary")
         survey = convergence.survey()
+        survey.raise_if_refused()
     console = make_console()
     with LiveProgress(console, survey.plans) as progress:
         outcomes = convergence.apply(survey, progress)
@@ -56,12 +58,14 @@ def show(topology: Topology, secrets: Path, fleet: Fleet, selected: Selection) -
     store = SecretStore(secrets, keep=False)
     founded = _founded(secrets).exists()
     survey = Convergence(topology, store, fleet, selected, is_founded=founded).survey()
+    survey.raise_if_unsafe()
     chosen = [each for each in survey.plans.values() if selected.has(each.machine)]
     for each in chosen:
         print_plan(make_console(), each, file_diffs(survey.hosts[each.machine], each.steps))
     say(f"plan: {sum(len(each.steps) for each in chosen)} to change")
     failures = [error for name, error in survey.failures.items() if selected.has(name)]
     failures += [survey.undecided] if survey.undecided else []
+    failures += survey.refusals
     if failures:
         raise QuartetError("plan", "not complete\n" + "\n".join(map(str, failures)))
 

@@ -14,8 +14,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from provision import connection as connection_module
-from provision.connection import CommandFailedError, Connection, UnreachableError
+from provision.connection import Access, CommandFailedError, Connection, UnreachableError
+from provision.connection import machine as connection_module
 from provision.errors import QuartetError
 from provision.fleet import Fleet
 from provision.lab.base import Endpoint
@@ -91,7 +91,7 @@ def connect(server: SshServer, tmp_path: Path) -> Iterator[Connect]:
         private = _write_key(tmp_path / "id", key)
         endpoint = Endpoint("127.0.0.1", port, "quartet", private)
         known_hosts = _known_hosts(tmp_path / "known_hosts", port, known)
-        made.append(Connection("web-01", endpoint, known_hosts))
+        made.append(Connection("web-01", endpoint, Access(known_hosts)))
         return made[-1]
 
     yield connect
@@ -123,7 +123,7 @@ def test_opening_twice_connects_once(host: Connection) -> None:
 
 @pytest.mark.parametrize(
     ("known", "reason"),
-    [(None, "not found in known_hosts"), (OTHER, "its host key is not the known one")],
+    [(None, "its host key is not known yet"), (OTHER, "its host key has changed")],
     ids=["unknown", "changed"],
 )
 def test_machine_with_another_key_is_refused(
@@ -288,7 +288,7 @@ class TestFleet:
         endpoints = {
             name: Endpoint("127.0.0.1", port, "quartet", key) for name, port in ports.items()
         }
-        with Fleet(endpoints, known_hosts) as fleet:
+        with Fleet(endpoints, Access(known_hosts)) as fleet:
             yield fleet
 
     @pytest.fixture(autouse=True)

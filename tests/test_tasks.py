@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,11 +14,13 @@ from provision import commands, provisioning
 from provision.console import reports_errors
 from provision.converge import Selection
 from provision.errors import QuartetError
+from provision.system import System
 from tests.site_parts import ROOT
 
 TASKS = {
     "bench",
     "destroy",
+    "doctor",
     "halt",
     "lint",
     "power-cut",
@@ -27,6 +29,7 @@ TASKS = {
     "ssh",
     "status",
     "test",
+    "trust",
     "up",
     "verify",
 }
@@ -91,58 +94,59 @@ def test_wrong_topology_shows_every_mistake_at_once(topology: Path) -> None:
 class TestInProcess:
     """The same without the price of a process each."""
 
-    @pytest.fixture(autouse=True)
-    def _chosen(self, topology: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        monkeypatch.setenv("QUARTET_TOPOLOGY", str(topology))
-        commands._topology.cache_clear()
-        yield
-        commands._topology.cache_clear()
+    @pytest.fixture
+    def system(self, topology: Path) -> System:
+        return System(str(topology))
 
     @pytest.mark.parametrize(
         "provision",
         [
-            lambda names: commands.provision(limit=names),
-            lambda names: commands.provision(reclone=names),
+            lambda system, names: commands.provision(system, limit=names),
+            lambda system, names: commands.provision(system, reclone=names),
         ],
         ids=["limit", "reclone"],
     )
     def test_unknown_machine_is_named_with_those_there_are(
-        self, provision: Callable[[str], None], topology: Path
+        self, provision: Callable[[System, str], None], system: System, topology: Path
     ) -> None:
         with pytest.raises(QuartetError) as caught:
-            provision("web-01, web-9")
+            provision(system, "web-01, web-9")
         assert caught.value.what == "no machine is called 'web-9'"
         assert caught.value.next_step == "pick one of lb-01, web-01, web-02, db-03"
         assert not (topology.parent / ".quartet").exists()
 
     @pytest.mark.parametrize("action", ["halt", "reboot", "power_cut"])
-    def test_no_machine_is_switched_for_a_name_that_does_not_exist(self, action: str) -> None:
+    def test_no_machine_is_switched_for_a_name_that_does_not_exist(
+        self, action: str, system: System
+    ) -> None:
         with pytest.raises(QuartetError, match="no machine is called 'nope'"):
-            commands.switch(action, "nope")
+            commands.switch(system, action, "nope")
 
-    def test_ssh_before_up_says_what_to_run(self) -> None:
+    def test_ssh_before_up_says_what_to_run(self, system: System) -> None:
         with pytest.raises(QuartetError, match="web-01: the lab is not up") as caught:
-            commands.ssh("web-01", "")
+            commands.ssh(system, "web-01", "")
         assert caught.value.next_step == "./lab up"
 
-    def test_ssh_to_an_unknown_machine_is_refused(self) -> None:
+    def test_ssh_to_an_unknown_machine_is_refused(self, system: System) -> None:
         with pytest.raises(QuartetError, match="no machine is called 'nope'"):
-            commands.ssh("nope", "")
+            commands.ssh(system, "nope", "")
 
     def test_ssh_uses_the_labs_own_configuration(
-        self, topology: Path, monkeypatch: pytest.MonkeyPatch
+        self, system: System, topology: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         config = topology.parent / ".quartet" / "ssh_config"
         config.parent.mkdir()
         config.touch()
         ran: list[list[str]] = []
         monkeypatch.setattr(os, "execvp", lambda program, argv: ran.append(argv))
-        commands.ssh("web-01", "")
-        commands.ssh("web-01", "echo 'a b' && id")
+        commands.ssh(system, "web-01", "")
+        commands.ssh(system, "web-01", "echo 'a b' && id")
         head = ["ssh", "-F", str(config), "web-01"]
         assert ran == [head, [*head, "echo 'a b' && id"]]
 
-    def test_verify_that_fails_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_verify_that_fails_is_an_error(
+        self, system: System, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         seen: list[list[str]] = []
 
         def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
@@ -150,9 +154,9 @@ class TestInProcess:
             return subprocess.CompletedProcess(command, returncode=len(seen) - 1)
 
         monkeypatch.setattr(subprocess, "run", run)
-        commands.verify(disruptive=False)
+        commands.verify(system, disruptive=False)
         with pytest.raises(QuartetError, match="not everything is as it should be"):
-            commands.verify(disruptive=True)
+            commands.verify(system, disruptive=True)
         assert ["--disruptive" in command for command in seen] == [False, True]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 Say = Callable[[str], None]
+SSH_PORT = 22
 
 
 class MachineState(StrEnum):
@@ -15,16 +16,29 @@ class MachineState(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
     ABSENT = "absent"
+    UNREACHABLE = "unreachable"
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """How to reach a machine over SSH."""
+    """How to reach a machine over SSH.
+
+    `agent` tells whether keys of the user's agent may be used too. `jump` is the host in between;
+    `proxy_command` is a program that makes the connection instead, as ssh_config(5) has it.
+    """
 
     host: str
     port: int
     user: str
-    key: Path
+    key: Path | None = None
+    agent: bool = False
+    jump: "Endpoint | None" = None
+    proxy_command: str = ""
+
+    @property
+    def known_as(self) -> str:
+        """The name in known_hosts, as sshd(8) wants it: the port counts unless it is 22."""
+        return self.host if self.port == SSH_PORT else f"[{self.host}]:{self.port}"
 
 
 class Lab(Protocol):
@@ -50,3 +64,6 @@ class Lab(Protocol):
 
     def endpoint(self, name: str) -> Endpoint:
         """Say how to log in to a machine."""
+
+    def ssh_config(self) -> Path:
+        """Return the ssh configuration for the machines, brought up to date."""

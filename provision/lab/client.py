@@ -1,7 +1,7 @@
 """The controller's side of SSH: the lab's own key, known hosts and ssh configuration.
 
-They lie in `.quartet/` beside topology.yml and belong to whoever owns that folder; the user's own
-~/.ssh is neither read nor written. `ssh -F .quartet/ssh_config web-01` logs in.
+They lie in `.quartet/` beside topology.yml and belong to whoever owns the folder around it; the
+user's own ~/.ssh is neither read nor written. `ssh -F .quartet/ssh_config web-01` logs in.
 """
 
 import os
@@ -17,14 +17,9 @@ COMMENT = "quartet lab"
 
 @dataclass(frozen=True)
 class SshClient:
-    """The client files of the lab that is described in `home`."""
+    """The client files of one lab, in a folder of its own."""
 
-    home: Path
-
-    @property
-    def folder(self) -> Path:
-        """Where the client files lie."""
-        return self.home / ".quartet"
+    folder: Path
 
     @property
     def key(self) -> Path:
@@ -48,14 +43,20 @@ class SshClient:
         return public_half(self.key.read_text(), COMMENT)
 
     def trust(self, host_keys: Mapping[str, tuple[str, str]]) -> None:
-        """Expect these keys (name -> address and key), and no longer any other from these names."""
-        lines = without_hosts(self._known(), [n for n, (a, _) in host_keys.items() for n in (n, a)])
-        lines += [f"{name},{address} {key}" for name, (address, key) in host_keys.items()]
+        """Expect these keys (name -> address and key), and no longer any other from these names.
+
+        The address is written as Endpoint.known_as has it.
+        """
+        lines = without_hosts(self.known(), [n for n, (a, _) in host_keys.items() for n in (n, a)])
+        lines += [
+            f"{','.join(dict.fromkeys((name, address)))} {key}"
+            for name, (address, key) in host_keys.items()
+        ]
         self._write(self.known_hosts, "".join(f"{line}\n" for line in lines))
 
     def distrust(self, names: Iterable[str]) -> None:
         """Drop the keys of machines that are gone."""
-        lines = without_hosts(self._known(), names)
+        lines = without_hosts(self.known(), names)
         self._write(self.known_hosts, "".join(f"{line}\n" for line in lines))
 
     def write_config(self, endpoints: Mapping[str, Endpoint]) -> None:
@@ -67,20 +68,23 @@ class SshClient:
         self.known_hosts.unlink(missing_ok=True)
         self.config.unlink(missing_ok=True)
 
-    def _known(self) -> list[str]:
+    def known(self) -> list[str]:
+        """Return the lines of the lab's known_hosts."""
         return self.known_hosts.read_text().splitlines() if self.known_hosts.exists() else []
 
     def _write(self, path: Path, text: str) -> None:
         """Write for the owner's eyes only, in one go, and only if it differs."""
         if path.exists() and path.read_text() == text:
             return
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        made = [each for each in (self.folder.parent, self.folder) if not each.exists()]
+        for each in made:
+            each.mkdir(mode=0o700)
         draft = path.with_name(f".{path.name}.draft")
         draft.touch(mode=0o600)
         draft.write_text(text)
-        owner = self.home.stat()
-        for made in (self.folder, draft):
-            os.chown(made, owner.st_uid, owner.st_gid)
+        for each in (*made, draft):
+            owner = each.parent.stat()
+            os.chown(each, owner.st_uid, owner.st_gid)
         draft.replace(path)
 
 
@@ -96,14 +100,31 @@ def ssh_config(endpoints: Mapping[str, Endpoint], known_hosts: Path) -> str:
 
 
 def _entry(name: str, endpoint: Endpoint, known_hosts: Path) -> str:
-    return f"""\
-Host {name}
-    HostName {endpoint.host}
-    Port {endpoint.port}
-    User {endpoint.user}
-    IdentityFile "{endpoint.key}"
-    IdentitiesOnly yes
-    StrictHostKeyChecking yes
-    UserKnownHostsFile "{known_hosts}"
-    LogLevel ERROR
-"""
+    lines = [
+        f"HostName {endpoint.host}",
+        f"Port {endpoint.port}",
+        f"User {endpoint.user}",
+        *_way(name, endpoint),
+        "StrictHostKeyChecking yes",
+        f'UserKnownHostsFile "{known_hosts}"',
+        "LogLevel ERROR",
+    ]
+    own = "\n    ".join([f"Host {name}", *lines]) + "\n"
+    jump = endpoint.jump
+    return own + (f"\n{_entry(jump_name(name), jump, known_hosts)}" if jump else "")
+
+
+def jump_name(name: str) -> str:
+    """Name the host in between, as the configuration for this machine calls it."""
+    return f"{name}.jump"
+
+
+def _way(name: str, endpoint: Endpoint) -> list[str]:
+    """Say with what to log in, and over whom."""
+    lines = [f'IdentityFile "{endpoint.key}"'] if endpoint.key else []
+    lines += [] if endpoint.agent else ["IdentitiesOnly yes"]
+    if endpoint.jump:
+        lines.append(f"ProxyJump {jump_name(name)}")
+    if endpoint.proxy_command:
+        lines.append(f"ProxyCommand {endpoint.proxy_command}")
+    return lines

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from ipaddress import IPv4Interface
+from pathlib import Path
 
 from provision.lab import host
-from provision.lab.base import Endpoint, MachineState, Say
+from provision.lab.base import SSH_PORT, Endpoint, MachineState, Say
 from provision.lab.client import SshClient
 from provision.lab.customise import USER, certificates_hash
 from provision.lab.disk import sweep
@@ -31,8 +32,6 @@ from provision.lab.roster import Roster
 from provision.lab.units import Limits
 from provision.topology import Topology
 
-SSH_PORT = 22
-
 
 class NspawnLab:
     """The machines of one topology as system containers on this host."""
@@ -43,7 +42,7 @@ class NspawnLab:
         self._packages = tuple(sorted(set(packages))) if topology.nspawn.preinstall else ()
         self._places = Places(topology.name)
         self._launcher = launcher_for(topology.name)
-        self._client = SshClient(topology.path.parent)
+        self._client = SshClient(topology.state_folder)
         taken = {machine.address for machine in topology.machines} | {topology.gateway}
         proxy = proxy_address(topology.network, taken)
         self._network = LabNetwork(self._places, topology.network, topology.gateway, proxy)
@@ -102,6 +101,10 @@ class NspawnLab:
         """Say how to log in to a machine."""
         address = self._topology.machine(name).address
         return Endpoint(str(address), SSH_PORT, USER, self._client.key)
+
+    def ssh_config(self) -> Path:
+        """Return the ssh configuration; it is written when machines are booted."""
+        return self._client.config
 
     @contextmanager
     def _changing(self, action: str) -> Iterator[None]:

@@ -33,7 +33,7 @@ def wait_until_ready(
     Raises QuartetError at once when the machine ended, and after READY_S seconds otherwise.
     """
     deadline = time.monotonic() + READY_S
-    while not (greets(endpoint) and _has_booted(name, config, deadline)):
+    while not (greets(endpoint) and has_booted(name, config, deadline)):
         if not is_alive():
             said = tail(console.read_text(errors="replace"))
             raise QuartetError(name, f"ended while booting: {said}", f"see {console}")
@@ -44,8 +44,11 @@ def wait_until_ready(
         time.sleep(POLL_S)
 
 
-def _has_booted(name: str, config: Path, deadline: float) -> bool:
-    """Log in and wait there; a machine whose units partly failed is up, and says so later."""
+def has_booted(name: str, config: Path, deadline: float) -> bool:
+    """Log in and wait there; a machine whose units partly failed is up, and says so later.
+
+    `deadline` is a time of time.monotonic(); what takes longer has not booted.
+    """
     ssh = ["ssh", "-F", str(config), "-o", "ConnectTimeout=5", name]
     try:
         done = subprocess.run(

@@ -70,9 +70,10 @@ class Primary(Resource):
 
 @dataclass(frozen=True)
 class Lossless(Resource):
-    """The primary acknowledges a commit only when a replica has it."""
+    """The primary acknowledges a commit only when a replica has it, where there are replicas."""
 
     primary: str
+    has_replicas: bool = True
     triggers = (PRIMARY_ID,)
 
     @property
@@ -88,14 +89,14 @@ class Lossless(Resource):
         return (SERVER,)
 
     def desired(self) -> State:
-        return {"waits for a replica": "yes"}
+        return {"waits for a replica": "yes" if self.has_replicas else "no"}
 
     def actual(self, snapshot: Snapshot) -> State:
         on = database_state(snapshot).semi_sync_source
         return {"waits for a replica": "yes" if on else "no"}
 
     def apply(self, host: Host, changes: Mapping[str, str]) -> None:
-        _wait_for_replicas(host, on=True)
+        _wait_for_replicas(host, on=self.has_replicas)
 
 
 def _wait_for_replicas(host: Host, *, on: bool) -> None:

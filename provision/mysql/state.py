@@ -17,6 +17,9 @@ SELECT 'variable', variable_name, variable_value FROM performance_schema.global_
 SELECT 'schema', schema_name FROM information_schema.schemata
  WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema');
 SELECT 'gtid', REPLACE(@@global.gtid_executed, '\\n', '');
+SELECT 'version', version();
+SELECT 'channel', host, channel_name
+  FROM performance_schema.replication_connection_configuration WHERE host <> '';
 SELECT 'source', host, user, ssl_allowed, ssl_verify_server_certificate, auto_position
   FROM performance_schema.replication_connection_configuration WHERE channel_name = '';
 SELECT 'received', REPLACE(received_transaction_set, '\\n', '')
@@ -57,6 +60,14 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Channel:
+    """One of the sources that a server replicates from; the name is empty for the usual one."""
+
+    host: str
+    name: str
+
+
+@dataclass(frozen=True)
 class DatabaseState:
     """One server's own account of itself.
 
@@ -75,6 +86,8 @@ class DatabaseState:
     receiver: str = "OFF"
     applier: str = "OFF"
     error: str = ""
+    version: str = ""
+    channels: tuple[Channel, ...] = ()
     accounts: Mapping[str, str] = field(default_factory=dict)
     schemas: tuple[str, ...] = ()
 
@@ -130,10 +143,17 @@ def _parse(output: str) -> dict[str, DatabaseState]:
         receiver=first.get("receiver", ["OFF"])[0],
         applier=first.get("applier", ["OFF"])[0],
         error=_error(first),
+        version="".join(first.get("version", [])),
+        channels=tuple(Channel(*_padded(row)) for row in table if row[0] == "channel"),
         schemas=tuple(row[1] for row in table if row[0] == "schema"),
         accounts={f"{row[1]}@{row[2]}": row[3] for row in table if row[0] == "account"},
     )
     return {"server": state}
+
+
+def _padded(row: Sequence[str]) -> tuple[str, str]:
+    """Host and name of a channel; an empty name at the end of a line may be missing."""
+    return row[1], row[2] if len(row) > 2 else ""  # noqa: PLR2004 kind, host, name
 
 
 def _source(row: Sequence[str] | None) -> Source | None:

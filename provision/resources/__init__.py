@@ -8,13 +8,12 @@ from provision.resources.base import (
     changed_keys,
 )
 from provision.resources.facts import Fact, FactKind, Snapshot
-from provision.resources.file import Absent, Directory, File, Link
+from provision.resources.file import Directory, File, Link
 from provision.resources.package import Packages
 from provision.resources.service import Service
 from provision.resources.user import User
 
 __all__ = [
-    "Absent",
     "CheckFailedError",
     "Directory",
     "Fact",

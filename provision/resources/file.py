@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from provision.resources.base import CheckFailedError, Host, Resource, State
 from provision.resources.facts import Fact, FactKind, Snapshot
-from provision.resources.stamps import forget_loaded
+from provision.resources.stamps import forget_loaded, keep_first, remember_ours
 
 NEW = "{new}"
 REJECTED = "quartet: rejected"
@@ -117,8 +117,10 @@ class File(PathResource):
                 'cat > "$new"',
                 f'chown {self.owner} "$new" && chmod {self.mode} "$new"',
                 *self._check_new(new),
+                *keep_first(self.path),
                 *[forget_loaded(unit) for unit in self.loaded_by],
                 *(self._swap_checked() if self.check_in_place else ['mv -fT -- "$new" "$live"']),
+                *remember_ours(self.path),
             ]
         )
 
@@ -179,22 +181,3 @@ class Link(PathResource):
         new = f"{self.path}.quartet-new"
         link = shlex.join(["ln", "-sfn", "--", self.target, new])
         host.run(f"set -eu\n{link}\n{shlex.join(['mv', '-fT', '--', new, self.path])}")
-
-
-@dataclass(frozen=True)
-class Absent(PathResource):
-    """A file that must not be there; packages are looked through for it whenever some are new."""
-
-    loaded_by: tuple[str, ...] = ()
-    triggers = ("packages",)
-
-    @property
-    def id(self) -> str:
-        return f"no file {self.path}"
-
-    def desired(self) -> State:
-        return {"type": "absent"}
-
-    def apply(self, host: Host, changes: Mapping[str, str]) -> None:
-        forget = [forget_loaded(unit) for unit in self.loaded_by]
-        host.run("\n".join(["set -eu", *forget, shlex.join(["rm", "-f", "--", self.path])]))

@@ -6,8 +6,11 @@ removes the service's stamp first; a stamp is written only after the service too
 """
 
 import shlex
+from pathlib import PurePosixPath
 
 LOADED = "/var/lib/quartet/loaded"
+OURS = "/var/lib/quartet/ours"
+KEPT = ".before-quartet"
 
 
 def stamp_path(unit: str) -> str:
@@ -18,6 +21,27 @@ def stamp_path(unit: str) -> str:
 def forget_loaded(unit: str) -> str:
     """The shell command that removes a service's stamp."""
     return shlex.join(["rm", "-f", "--", stamp_path(unit)])
+
+
+def keep_first(path: str) -> list[str]:
+    """Shell lines that keep a copy of a file, beside it, before it is replaced for the first time.
+
+    The name doesn't end as the original's does, so no wildcard include takes the copy in.
+    """
+    kept = shlex.quote(f"{path}{KEPT}")
+    live, ours = shlex.quote(path), shlex.quote(f"{OURS}{path}")
+    return [
+        f"if [ -e {live} ] && [ ! -e {ours} ] && [ ! -e {kept} ]; then",
+        f"  cp -pT -- {live} {kept}.new && mv -fT -- {kept}.new {kept}",
+        "fi",
+    ]
+
+
+def remember_ours(path: str) -> list[str]:
+    """Shell lines that remember that a file is ours now, so that no copy of it is kept."""
+    ours = f"{OURS}{path}"
+    folder = shlex.quote(str(PurePosixPath(ours).parent))
+    return [f"(umask 022; mkdir -p -- {folder}; touch -- {shlex.quote(ours)})"]
 
 
 def remember_loaded(unit: str, digest: str) -> str:

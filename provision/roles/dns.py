@@ -3,7 +3,7 @@
 from provision.resources import File, Packages, Resource, Service
 from provision.roles.site import Site
 from provision.templates import render
-from provision.topology import Machine, Role
+from provision.topology import Machine
 
 CONFIG = "/etc/nsd/nsd.conf.d/quartet.conf"
 ZONE = "/etc/nsd/quartet.zone"
@@ -18,7 +18,7 @@ def resources(machine: Machine, site: Site) -> list[Resource]:
             "dns/zone.j2",
             domain=topology.domain,
             name_server=machine.name,
-            address=topology.with_role(Role.HAPROXY)[0].address,
+            address=topology.front_address,
             machines=topology.machines,
         ),
         check=("nsd-checkzone", topology.domain, "{new}"),
@@ -28,7 +28,7 @@ def resources(machine: Machine, site: Site) -> list[Resource]:
         CONFIG,
         render(
             "dns/nsd.conf.j2",
-            address=machine.address,
+            addresses=[each for each in (machine.address, machine.public_address) if each],
             domain=topology.domain,
             ports=topology.ports,
             zone_file=ZONE,

@@ -37,7 +37,9 @@ def replication_resources(machine: Machine, site: Site) -> list[Resource]:
 
 def closing_resources(machine: Machine, site: Site) -> list[Resource]:
     """What the primary gets when everything else is in place."""
-    return [Lossless(machine.name)] if machine == site.cluster.primary else []
+    if machine != site.cluster.primary:
+        return []
+    return [Lossless(machine.name, has_replicas=bool(site.cluster.replicas))]
 
 
 def _turn(machine: Machine, site: Site) -> tuple[tuple[str, str], ...]:

@@ -1,22 +1,22 @@
 """Nginx on the web machines: serves static files itself and passes the rest to the application."""
 
-from provision.resources import Absent, File, Packages, Resource, Service
+from provision.resources import File, Packages, Resource, Service
+from provision.resources.site import DefaultSite
 from provision.roles.site import Site
 from provision.site_paths import APP_CURRENT, APP_SOCKET
 from provision.templates import render
 from provision.topology import Machine, Role
 
 SITE = "/etc/nginx/conf.d/quartet.conf"
-DEFAULT_SITE = "/etc/nginx/sites-enabled/default"
 ONLINE = "/etc/systemd/system/nginx.service.d/quartet.conf"
 UNIT = ("nginx.service",)
 
 
 def resources(machine: Machine, site: Site) -> list[Resource]:
-    """One site on the private address; the distribution's default site goes away."""
+    """One site on the private address; the package's own default site goes away."""
     topology = site.topology
     static = topology.application.static
-    default = Absent(DEFAULT_SITE, loaded_by=UNIT)
+    default = DefaultSite(loaded_by=UNIT)
     config = File(
         SITE,
         render(

@@ -1,7 +1,17 @@
 """topology.yml as typed facts: loaded once, and every mistake in it reported at once."""
 
 from provision.topology.loading import load
-from provision.topology.models import Application, Machine, Nspawn, Ports, Role, Topology, Vagrant
+from provision.topology.models import (
+    Application,
+    Machine,
+    Nspawn,
+    Ports,
+    Provider,
+    Role,
+    Ssh,
+    Topology,
+    Vagrant,
+)
 from provision.topology.problems import Problem, TopologyError
 
 __all__ = [
@@ -10,7 +20,9 @@ __all__ = [
     "Nspawn",
     "Ports",
     "Problem",
+    "Provider",
     "Role",
+    "Ssh",
     "Topology",
     "TopologyError",
     "Vagrant",

@@ -8,8 +8,12 @@ from provision.topology.values import is_not, matching
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 # RFC 1035 allows 253 characters; the longest machine name and a dot have to fit in front.
 LONGEST_DOMAIN = 253 - 64
-WIDEST, NARROWEST = 16, 29
-PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+WIDEST, NARROWEST = 8, 29
+LOOPBACK = IPv4Network("127.0.0.0/8")
+# RFC 1918, and what VPNs such as WireGuard's and Tailscale's often use (RFC 6598).
+PRIVATE = tuple(
+    map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
+)
 
 _label = matching(LABEL, "a host name (RFC 1123): 1 to 63 of a-z, 0-9 and -, no - at either end")
 
@@ -75,7 +79,7 @@ def nearest_network(value: object) -> IPv4Network:
     if not WIDEST <= found.prefixlen <= NARROWEST:
         size = "large" if found.prefixlen < WIDEST else "small"
         raise ValueError(f"{value} is too {size}; choose a prefix from /{WIDEST} to /{NARROWEST}")
-    if not any(found.subnet_of(private) for private in PRIVATE):
+    if not any(found.subnet_of(private) for private in (*PRIVATE, LOOPBACK)):
         raise ValueError(f"{value} is not private; stay within {', '.join(map(str, PRIVATE))}")
     return found
 

@@ -7,22 +7,25 @@ from provision.topology.problems import Finding
 from provision.topology.sketch import Sketch
 
 
-def misplaced_addresses(machines: Sequence[Sketch], net: IPv4Network | None) -> Iterator[Finding]:
+def misplaced_addresses(
+    machines: Sequence[Sketch], net: IPv4Network | None, *, has_gateway: bool
+) -> Iterator[Finding]:
     """Find addresses that no machine can have in this network."""
     for machine in machines:
         if net and machine.address:
-            fault = _fault(machine.address, net)
+            fault = _fault(machine.address, net, has_gateway=has_gateway)
             if fault:
                 right = f"pick one of {net[2]} to {net[-2]}"
                 yield machine.finding("address", f"{machine.address} is {fault}; {right}")
 
 
-def _fault(address: IPv4Address, net: IPv4Network) -> str:
+def _fault(address: IPv4Address, net: IPv4Network, *, has_gateway: bool) -> str:
     reserved = {
         net.network_address: f"the address of the network {net} itself",
         net.broadcast_address: f"the broadcast address of the network {net}",
-        net[1]: "the gateway, which belongs to the host that runs the lab",
     }
+    if has_gateway:
+        reserved[net[1]] = "the gateway, which belongs to the host that runs the lab"
     return reserved.get(address, "" if address in net else f"outside the network {net}")
 
 

@@ -3,12 +3,14 @@
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from provision.errors import QuartetError
 from provision.topology import addressing, values
+
+BOX, BOX_VERSION = "bento/ubuntu-24.04", "202508.03.0"
 
 
 class Role(StrEnum):
@@ -21,7 +23,7 @@ class Role(StrEnum):
     REPLICA = "replica"
 
 
-Provider = Literal["nspawn", "vagrant"]
+Provider = Literal["nspawn", "virtualbox", "libvirt", "ssh"]
 LoadBalancing = Literal["active-active", "active-passive"]
 ExpiredRelease = Literal["warn", "refuse"]
 
@@ -40,10 +42,31 @@ _ExpiredRelease = Annotated[
 ]
 _UrlPath = Annotated[str, BeforeValidator(values.url_path)]
 _Package = Annotated[str, BeforeValidator(values.package)]
+_User = Annotated[str, BeforeValidator(values.user)]
+_KeyFile = Annotated[Path, BeforeValidator(values.key_file)]
+_Jump = Annotated[str, BeforeValidator(values.jump)]
 
 
 class _Facts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SshDefaults(_Facts):
+    """How to log in to servers that exist already; what is left out, ~/.ssh/config and ssh know.
+
+    `jump` is one host or several with commas, as `ssh -J` takes them.
+    """
+
+    user: _User | None = None
+    port: _Port | None = None
+    key: _KeyFile | None = None
+    jump: _Jump | None = None
+
+
+class Ssh(SshDefaults):
+    """How to log in to one server; `host` is a name or address, or a name in ~/.ssh/config."""
+
+    host: Annotated[str, BeforeValidator(values.ssh_host)] | None = None
 
 
 class Machine(_Facts):
@@ -51,10 +74,13 @@ class Machine(_Facts):
 
     MySQL requires a server id from 1 to 4294967295, another one on each server:
     https://dev.mysql.com/doc/refman/8.4/en/replication-options.html#sysvar_server_id
+    `address` is where the machines find each other; `public_address` is what users connect to.
     """
 
     name: _Label
     address: _Address
+    public_address: _Address | None = None
+    ssh: Ssh = Ssh()
     roles: tuple[_Role, ...]
     cpus: _Few = 1
     memory_mb: _MemoryMb = 1024
@@ -93,10 +119,15 @@ class Nspawn(_Facts):
 
 
 class Vagrant(_Facts):
-    """Which box Vagrant's virtual machines start from."""
+    """Which box Vagrant's virtual machines start from; without a version, the newest."""
 
-    box: Annotated[str, BeforeValidator(values.box)] = "bento/ubuntu-24.04"
-    box_version: Annotated[str, BeforeValidator(values.box_version)] | None = None
+    box: Annotated[str, BeforeValidator(values.box)] = BOX
+    box_version: Annotated[str, BeforeValidator(values.box_version)] | None = BOX_VERSION
+
+    @model_validator(mode="before")
+    @classmethod
+    def _another_box_has_other_versions(cls, facts: dict[str, Any]) -> dict[str, Any]:
+        return facts if facts.get("box", BOX) == BOX else {"box_version": None, **facts}
 
 
 class Ports(_Facts):
@@ -121,6 +152,7 @@ class Topology(_Facts):
     ports: Ports = Ports()
     nspawn: Nspawn = Nspawn()
     vagrant: Vagrant = Vagrant()
+    ssh: SshDefaults = SshDefaults()
     machines: tuple[Machine, ...]
     path: Path
 
@@ -145,6 +177,26 @@ class Topology(_Facts):
     def primary(self) -> Machine:
         """Where the first run puts the primary; later the servers themselves know better."""
         return self.with_role(Role.PRIMARY)[0]
+
+    @property
+    def load_balancer(self) -> Machine:
+        """The machine that users connect to."""
+        return self.with_role(Role.HAPROXY)[0]
+
+    @property
+    def front_address(self) -> IPv4Address:
+        """The address that users connect to, which DNS gives out for the domain."""
+        return self.load_balancer.public_address or self.load_balancer.address
+
+    @property
+    def state_folder(self) -> Path:
+        """Where this system's keys, secrets and known hosts are kept, on the controlling machine.
+
+        Each topology file has a folder of its own: topology.yml has `.quartet` beside it, and
+        production.yml `.quartet/production`.
+        """
+        folder = self.path.parent / ".quartet"
+        return folder if self.path.name == "topology.yml" else folder / self.path.stem
 
     @property
     def gateway(self) -> IPv4Address:

@@ -10,11 +10,8 @@ from provision.topology.values import shown
 
 NEEDED = {
     Role.HAPROXY: "nothing would spread the requests",
-    Role.DNS: "nothing would answer for the domain",
     Role.WEB: "nothing would serve the application",
     Role.PRIMARY: "nothing would take writes, and a replica would have nothing to follow",
-    Role.REPLICA: "nothing is lost with the primary only if a replica has acknowledged each write"
-    " (semi-synchronous replication)",
 }
 ONLY_ONE = {
     Role.HAPROXY: "only one load balancer is supported yet",
@@ -25,14 +22,9 @@ ONLY_ONE = {
 def missing_roles(machines: Sequence[Sketch]) -> Iterator[Finding]:
     """Find roles that a lab can't be without and that no machine has."""
     for role, reason in NEEDED.items():
-        if not any(_counts_as(machine, role) for machine in machines):
+        if not any(machine.has(role) for machine in machines):
             message = f"no machine has the role {role}: {reason}; add {role} to a machine's roles"
             yield Finding(("machines",), message)
-
-
-def _counts_as(machine: Sketch, role: Role) -> bool:
-    torn = role is Role.REPLICA and machine.has(Role.PRIMARY)
-    return machine.has(role) and not torn
 
 
 def repeated_roles(machines: Sequence[Sketch]) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from provision.topology import application_rules, machine_rules, role_rules
+from provision.topology import application_rules, machine_rules, role_rules, server_rules
 from provision.topology.problems import Finding
 from provision.topology.sketch import sketches, usable_network
 
@@ -23,9 +23,12 @@ def violations(data: dict[str, Any], base: Path) -> Iterator[Finding]:
 
 def _between_machines(data: dict[str, Any]) -> Iterator[Finding]:
     machines, net = sketches(data), usable_network(data)
-    yield from machine_rules.misplaced_addresses(machines, net)
+    has_gateway = not server_rules.is_ssh(data)
+    yield from machine_rules.misplaced_addresses(machines, net, has_gateway=has_gateway)
     yield from machine_rules.shared_addresses(machines, net)
     yield from machine_rules.shared_server_ids(machines)
     yield from role_rules.missing_roles(machines)
     yield from role_rules.repeated_roles(machines)
     yield from role_rules.torn_machines(machines)
+    yield from server_rules.clashing_ports(data, machines)
+    yield from server_rules.misused_loopback(data, machines, net)

@@ -9,7 +9,15 @@ from typing import Any
 from pydantic import BaseModel
 
 from provision.topology.document import Document
-from provision.topology.models import Application, Machine, Nspawn, Topology, Vagrant
+from provision.topology.models import (
+    Application,
+    Machine,
+    Nspawn,
+    Ssh,
+    SshDefaults,
+    Topology,
+    Vagrant,
+)
 from provision.topology.problems import Finding, Location
 from provision.topology.values import closest, did_you_mean
 
@@ -17,6 +25,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "application": Application,
     "nspawn": Nspawn,
     "vagrant": Vagrant,
+    "ssh": SshDefaults,
 }
 # Filled in by the loader, so not keys of the file: a machine's name is the key above its block.
 NOT_IN_FILE: dict[type[BaseModel], set[str]] = {Topology: {"path"}, Machine: {"name"}}
@@ -32,6 +41,9 @@ def respell(document: Document) -> None:
     if isinstance(machines, dict):
         for name, machine in machines.items():
             machines[name] = _respelled(document, machine, Machine, ("machines", name))
+            if isinstance(machines[name], dict) and "ssh" in machines[name]:
+                place = ("machines", name, "ssh")
+                machines[name]["ssh"] = _respelled(document, machines[name]["ssh"], Ssh, place)
 
 
 def keys(model: type[BaseModel]) -> list[str]:

@@ -75,6 +75,13 @@ def folder(value: object) -> Path:
     raise is_not(value, "the path of a folder, such as files/app")
 
 
+def key_file(value: object) -> Path:
+    """Accept the path of a private key; ~ is the home of whoever runs this."""
+    if isinstance(value, str) and value and "\0" not in value:
+        return Path(value).expanduser()
+    raise is_not(value, "the path of a private key, such as ~/.ssh/id_ed25519")
+
+
 def folder_within(value: object) -> str:
     """Accept a relative path that stays below the folder it starts from."""
     if isinstance(value, str) and re.fullmatch(r"[\w.-]+(/[\w.-]+)*/?", value, re.ASCII):
@@ -112,5 +119,11 @@ lab_name = matching(
 )
 suite = matching(r"[a-z][a-z0-9.-]*", "a Debian or Ubuntu suite, such as noble")
 mirror = matching(r"(https?|file)://[^\s'\"]+", "a package mirror's URL, starting with http://")
+user = matching(r"[a-z_][a-z0-9_.-]*[$]?", "a user's name, such as deploy")
+ssh_host = matching(r"[\w][\w.:-]*", "a host name, an address, or a name in ~/.ssh/config")
+jump = matching(
+    r"([\w.-]+@)?[\w][\w.-]*(:[0-9]+)?(,([\w.-]+@)?[\w][\w.-]*(:[0-9]+)?)*",
+    "[USER@]HOST[:PORT] of the jump host, or several with commas, as for ssh -J",
+)
 box = matching(r"[\w.-]+(/[\w.-]+)?", "a Vagrant box, such as bento/ubuntu-24.04")
 box_version = matching(r"[\w.<>=~!, -]+", "a version in quotes, such as '202508.03.0'")

@@ -1,8 +1,11 @@
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from checks.machine_facts import MachineFacts, Output, parse, script
+from checks.machine_facts import MachineFacts, Output, commands_for, parse, script
+from provision.topology import load
+from tests.checks.shapes import TEN, write_shape
 
 
 def facts(**texts: str) -> MachineFacts:
@@ -71,3 +74,29 @@ def test_modes_are_told_with_their_owners() -> None:
     found = facts(modes="/etc/app/environment|600|root|root\n")
 
     assert found.modes == {"/etc/app/environment": ("600", "root:root")}
+
+
+def test_sockets_of_a_unit_are_those_of_its_whole_family() -> None:
+    found = facts(
+        units="Id=haproxy.service\nMainPID=10\n\nId=mysql.service\nMainPID=0\n",
+        processes="root 1 0 init\nroot 10 1 haproxy\nhaproxy 11 10 haproxy\nbob 12 1 python3\n",
+        sockets='tcp LISTEN 0 5 0.0.0.0:80 0.0.0.0:* users:(("haproxy",pid=11,fd=5))\n'
+        'tcp LISTEN 0 5 0.0.0.0:9999 0.0.0.0:* users:(("python3",pid=12,fd=3))\n',
+    )
+
+    assert found.listening == {"tcp *:80", "tcp *:9999"}
+    assert found.listening_of("haproxy.service") == {"tcp *:80"}
+    assert found.listening_of("mysql.service") == set()
+
+
+@pytest.mark.parametrize(("provider", "searches_home"), [("ssh", False), ("nspawn", True)])
+def test_peoples_own_files_are_searched_on_machines_of_ours_alone(
+    tmp_path: Path, provider: str, searches_home: bool
+) -> None:
+    shape = TEN.replace("provider: ssh", f"provider: {provider}")
+    topology = load(write_shape(tmp_path, shape))
+
+    command = commands_for(topology.load_balancer, topology)["open secrets"]
+
+    assert ("/home" in command) == searches_home
+    assert "/etc/app" in command

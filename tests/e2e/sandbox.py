@@ -13,6 +13,7 @@ from pathlib import Path
 
 import requests
 
+from provision import roles
 from provision.lab import Lab, open_lab
 from provision.topology import Topology, load
 
@@ -118,7 +119,8 @@ class Sandbox:
 
     def lab(self) -> Lab:
         """The machines' provider, for what no task does alone."""
-        return open_lab(self.topology, say=lambda line: None)
+        packages = roles.packages(self.topology)
+        return open_lab(self.topology, say=lambda line: None, packages=packages)
 
     def url(self, path: str = "/") -> str:
         """An address at the front door."""

@@ -14,7 +14,7 @@ KEY = "ssh-ed25519 AAAAC3Nza"
 
 @pytest.fixture
 def client(tmp_path: Path) -> SshClient:
-    return SshClient(tmp_path)
+    return SshClient(tmp_path / ".quartet")
 
 
 def test_key_is_made_once_and_only_for_its_owner(client: SshClient) -> None:

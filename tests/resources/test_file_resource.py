@@ -244,3 +244,38 @@ def test_content_is_never_on_a_command_line(check: str, host: LocalHost, tmp_pat
     )
     assert host.ensure(file) == {}
     assert not any(SECRET in script for script in host.scripts)
+
+
+class TestWhatWasThereBefore:
+    """A file that somebody else made is kept, beside the one that replaces it."""
+
+    def test_is_kept_beside_it_with_owner_and_mode(self, host: LocalHost, tmp_path: Path) -> None:
+        path = tmp_path / "site.conf"
+        path.write_text("theirs")
+        path.chmod(0o640)
+        shutil.chown(path, "nobody")
+        assert host.ensure(File(str(path), "ours")) == {}
+        kept = tmp_path / "site.conf.before-quartet"
+        assert (kept.read_text(), kept.owner(), _mode(kept)) == ("theirs", "nobody", 0o640)
+
+    def test_is_kept_once_and_never_overwritten(self, host: LocalHost, tmp_path: Path) -> None:
+        path = tmp_path / "site.conf"
+        path.write_text("theirs")
+        for content in ("first", "second"):
+            host.ensure(File(str(path), content))
+        assert (tmp_path / "site.conf.before-quartet").read_text() == "theirs"
+
+    def test_is_nothing_where_the_file_was_ours(self, host: LocalHost, tmp_path: Path) -> None:
+        for content in ("first", "second"):
+            host.ensure(File(str(tmp_path / "site.conf"), content))
+        assert [path.name for path in tmp_path.glob("site.conf*")] == ["site.conf"]
+
+    def test_is_kept_in_place_when_the_new_one_is_rejected(
+        self, host: LocalHost, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "site.conf"
+        path.write_text("theirs")
+        with pytest.raises(CheckFailedError):
+            host.ensure(File(str(path), "ours", check=("false",)))
+        assert path.read_text() == "theirs"
+        assert not (tmp_path / "ours").exists()

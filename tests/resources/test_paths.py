@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from provision.connection import CommandFailedError
-from provision.resources import Absent, Directory, Link
+from provision.resources import Directory, Link
 from tests.local_host import LocalHost, write_program
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners are given by root alone")
@@ -71,21 +71,3 @@ def test_link_left_over_by_a_killed_run_is_harmless(host: LocalHost, tmp_path: P
     (tmp_path / "current.quartet-new").symlink_to("elsewhere")
     assert host.ensure(Link(str(tmp_path / "current"), "one")) == {}
     assert not (tmp_path / "current.quartet-new").is_symlink()
-
-
-def test_file_that_must_not_be_there_is_removed(host: LocalHost, tmp_path: Path) -> None:
-    (tmp_path / "default").symlink_to("nowhere")
-    absent = Absent(str(tmp_path / "default"))
-    assert host.changes(absent) == {"type": "link"}
-    assert host.ensure(absent) == {}
-    assert not (tmp_path / "default").is_symlink()
-
-
-def test_stamp_is_gone_before_the_file_is(tmp_path: Path, loaded: Path) -> None:
-    (tmp_path / "default").write_text("x")
-    (loaded / "nginx.service").write_text("1 2")
-    write_program(tmp_path / "bin", "rm", f'echo "$3" >> {tmp_path}/seen; exec /usr/bin/rm "$@"')
-    absent = Absent(str(tmp_path / "default"), loaded_by=("nginx.service",))
-    assert LocalHost(tmp_path / "bin").ensure(absent) == {}
-    removed = (tmp_path / "seen").read_text().splitlines()
-    assert removed == [str(loaded / "nginx.service"), str(tmp_path / "default")]

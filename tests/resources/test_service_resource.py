@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 
 from provision.connection import CommandFailedError
-from provision.resources import Absent, File, Service, changed_keys
+from provision.resources import File, Service, changed_keys
 from provision.resources.facts import parse_answers
+from provision.resources.site import DefaultSite
 from tests.local_host import LocalHost, write_program
 from tests.recording_host import RecordingHost
 
 CONFIG = File("/etc/a.conf", "one")
 ZONE = File("/etc/zone", "one")
-DEFAULT = Absent("/etc/default-site")
+DEFAULT = DefaultSite()
 SERVICE = Service("a", restart_on=(CONFIG,), reload_on=(ZONE,), watches=(DEFAULT,))
 
 # A systemctl of one unit: its properties stand in the file `unit`, what it is told in `told`.

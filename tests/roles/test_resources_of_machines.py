@@ -28,7 +28,7 @@ MYSQL = [
     "mysql: service mysql",
 ]
 NGINX = [
-    "nginx: no file /etc/nginx/sites-enabled/default",
+    "nginx: default site",
     "nginx: file /etc/nginx/conf.d/quartet.conf",
     "nginx: file /etc/systemd/system/nginx.service.d/quartet.conf",
     "nginx: service nginx",

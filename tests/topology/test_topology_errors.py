@@ -30,7 +30,6 @@ def test_mistakes_of_every_kind_are_reported_at_once_in_file_order(write: Write)
         (4, "provider"),
         (8, "application.entry_point"),
         (9, "application.static"),
-        (15, "machines"),
         (18, "machines.lb-01.rols"),
         (19, "machines.lb-01.cpus"),
         (21, "machines.web_01"),
@@ -45,7 +44,7 @@ def test_the_error_counts_the_mistakes_and_gives_each_a_line(write: Write) -> No
         load(path)
     assert str(caught.value).splitlines() == [
         "topology.yml: 2 mistakes",
-        "  line 4, provider: 'docker' is not one of nspawn, vagrant",
+        "  line 4, provider: 'docker' is not one of nspawn, virtualbox, libvirt, ssh",
         "  line 25, machines.web-02.address: 10.0.0.5 is outside the network 192.168.56.0/24;"
         " pick one of 192.168.56.2 to 192.168.56.254",
         f"  next: correct {path}, then run the same command again",

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from provision.errors import QuartetError
-from provision.topology import Nspawn, Role, Topology, Vagrant, load
+from provision.topology import Nspawn, Role, Topology, TopologyError, Vagrant, load
 
 Write = Callable[..., Path]
 
@@ -130,3 +130,76 @@ def test_the_projects_own_file_is_right() -> None:
         pytest.skip("files/app is not in this checkout yet")
     topology = load(REPOSITORY / "topology.yml")
     assert len(topology.machines) == 4
+
+
+SINGLE = (
+    ("network: 192.168.56.0/24", "network: 127.0.0.0/8\nports: {web: 8080}"),
+    ("provider: nspawn", "provider: ssh"),
+    ("address: 192.168.56.10\n    roles: [haproxy, dns]", "address: 127.0.0.1\n    roles: ALL"),
+)
+
+
+def single_machine(write: Write, *changes: tuple[str, str]) -> Path:
+    """Cut the good file down to one server that is everything."""
+    path = write(*SINGLE, *changes)
+    text = path.read_text().partition("  web-01:")[0]
+    path.write_text(text.replace("roles: ALL", "roles: [haproxy, dns, web, primary]"))
+    return path
+
+
+def test_one_server_may_be_everything(write: Write) -> None:
+    topology = load(single_machine(write))
+    assert topology.databases == (topology.primary,) == topology.with_role(Role.WEB)
+
+
+def test_a_lab_may_not_live_on_the_loopback_network(write: Write) -> None:
+    with pytest.raises(TopologyError, match="reaches no other machine"):
+        load(single_machine(write, ("provider: ssh", "provider: nspawn")))
+
+
+def test_neither_a_name_server_nor_a_replica_is_owed(write: Write) -> None:
+    topology = load(write(("[haproxy, dns]", "[haproxy]"), ("[web, replica]", "[web]")))
+    assert topology.with_role(Role.DNS) == ()
+
+
+def test_the_first_address_is_free_where_no_lab_needs_it(write: Write) -> None:
+    topology = load(write(("provider: nspawn", "provider: ssh"), ("192.168.56.10", "192.168.56.1")))
+    assert str(topology.load_balancer.address) == "192.168.56.1"
+
+
+def test_logins_are_read_from_the_file_and_from_each_machine(write: Write) -> None:
+    topology = load(
+        write(
+            (
+                "provider: nspawn",
+                "provider: ssh\nssh: {user: deploy, key: ~/id, jump: me@hop:2222}",
+            ),
+            ("server_id: 12", "ssh: {host: web2.example.com, port: 2200}\n    server_id: 12"),
+        )
+    )
+    web = topology.machine("web-02").ssh
+    assert (web.host, web.port, web.user) == ("web2.example.com", 2200, None)
+    assert (topology.ssh.user, topology.ssh.key) == ("deploy", Path("~/id").expanduser())
+    assert topology.ssh.jump == "me@hop:2222"
+
+
+@pytest.mark.parametrize(
+    ("block", "place"),
+    [
+        ("ssh: {prt: 22}", "machines.web-02.ssh.prt"),
+        ("ssh: {port: 0}", "machines.web-02.ssh.port"),
+        ("ssh: {host: 'a b'}", "machines.web-02.ssh.host"),
+        ("ssh: {jump: '-oProxyCommand=x'}", "machines.web-02.ssh.jump"),
+    ],
+)
+def test_a_mistake_in_a_login_has_its_place(write: Write, block: str, place: str) -> None:
+    with pytest.raises(TopologyError) as caught:
+        load(write(("server_id: 12", f"{block}\n    server_id: 12")))
+    assert [problem.path for problem in caught.value.problems] == [place]
+
+
+def test_each_topology_file_has_its_own_folder_for_keys_and_secrets(write: Write) -> None:
+    path = write()
+    other = path.rename(path.with_name("production.yml"))
+    assert load(other).state_folder == path.parent / ".quartet" / "production"
+    assert load(write()).state_folder == path.parent / ".quartet"

@@ -53,8 +53,8 @@ ADDRESSES: list[Case] = [
     (NETWORK, "network: 192.168.56.0/255.255.255.0", "network", 3, "CIDR"),
     (NETWORK, "network: 192.168.56.9/24", "network", 3, "write 192.168.56.0/24"),
     (NETWORK, "network: 8.8.8.0/24", "network", 3, "not private"),
-    (NETWORK, "network: 127.0.0.0/16", "network", 3, "not private"),
-    (NETWORK, "network: 10.0.0.0/8", "network", 3, "too large"),
+    (NETWORK, "network: 169.254.0.0/16", "network", 3, "not private"),
+    (NETWORK, "network: 10.0.0.0/7", "network", 3, "too large"),
     (NETWORK, "network: 192.168.56.0/30", "network", 3, "too small"),
     (WEB2_ADDRESS, "address: 10.0.0.5", f"{WEB2}.address", 25, "10.0.0.5 is outside the network"),
     (
@@ -76,7 +76,6 @@ ADDRESSES: list[Case] = [
     ("server_id: 12", "server_id: 13", f"{WEB2}.server_id", 27, "server id of db-03 (from its"),
 ]
 ROLES: list[Case] = [
-    (LB_ROLES, "[haproxy]", "machines", 15, "no machine has the role dns"),
     (LB_ROLES, "[dns]", "machines", 15, "no machine has the role haproxy"),
     (LB_ROLES, "[haproxy, dns, dns]", f"{LB}.roles", 18, "names dns twice"),
     (WEB1_ROLES, "[web]", "machines", 15, "no machine has the role primary"),
@@ -91,15 +90,21 @@ ROLES: list[Case] = [
     (WEB1_ROLES, "[web, primary, 5]", f"{WEB1}.roles", 23, "5 is not one of"),
     (WEB1_ROLES, "[web, primary, replica]", f"{WEB1}.roles", 23, "primary and replica at once"),
     (WEB2_ROLES, "[web, primary]", f"{WEB2}.roles", 26, "web-01 is primary already"),
-    (WEB2_ROLES, "[web, replica, haproxy]", f"{WEB2}.roles", 26, "only one load balancer"),
+    (DB_ROLES, "roles: [replica, haproxy]", f"{DB}.roles", 30, "only one load balancer"),
     (WEB2_ROLES, "[]", f"{WEB2}.roles", 26, "is an empty list"),
     (DB_ROLES, "roles: replica", f"{DB}.roles", 30, "'replica' is not a list"),
     (DB_ROLES, "role: [replica]", f"{DB}.role", 30, "did you mean 'roles'?"),
     (f"    {DB_ROLES}\n", "", f"{DB}.roles", 28, "is missing; write for example"),
 ]
 VALUES: list[Case] = [
-    (PROVIDER, "provider: docker", "provider", 4, "'docker' is not one of nspawn, vagrant"),
-    (PROVIDER, "provider: vagrnt", "provider", 4, "did you mean 'vagrant'?"),
+    (
+        PROVIDER,
+        "provider: docker",
+        "provider",
+        4,
+        "'docker' is not one of nspawn, virtualbox, libvirt, ssh",
+    ),
+    (PROVIDER, "provider: virtualbx", "provider", 4, "did you mean 'virtualbox'?"),
     (
         BALANCING,
         "load_balancing: round-robin",
@@ -186,9 +191,9 @@ def test_a_machine_that_is_a_second_primary_and_a_replica_breaks_two_rules(write
     [
         (((WEB1_ROLES, "[primary]"), (WEB2_ROLES, "[replica]")), "machines", "role web"),
         (
-            ((WEB2_ROLES, "[web]"), (DB_ROLES, "roles: [dns]")),
-            "machines",
-            "acknowledged each write",
+            ((LB_ROLES, "[dns]"), (WEB1_ROLES, "[web, primary, haproxy]")),
+            "ports.web",
+            "web-01 would listen on port 80 twice, for http and for web",
         ),
         (
             (("server_id: 12", "server_id: 99"), (DB_ROLES, f"{DB_ROLES}\n    server_id: 99")),
@@ -201,7 +206,7 @@ def test_a_machine_that_is_a_second_primary_and_a_replica_breaks_two_rules(write
             "write 192.168.56.0/29",
         ),
     ],
-    ids=["no web", "no replica", "server id chosen twice", "host bits beside outsiders"],
+    ids=["no web", "one port twice", "server id chosen twice", "host bits beside outsiders"],
 )
 def test_rules_that_take_two_changes_to_break(
     write: Write, changes: tuple[tuple[str, str], ...], path: str, message: str

@@ -1,0 +1,43 @@
+"""How to reach the machines, as the ssh configuration says that their provider has written."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from paramiko import SSHConfig, SSHConfigDict
+
+from provision.connection.failures import UnreachableError
+from provision.errors import QuartetError
+from provision.lab.base import Endpoint
+
+
+def endpoints(ssh_config: Path, names: Iterable[str]) -> dict[str, Endpoint | QuartetError]:
+    """How to reach these machines, or why that's not known."""
+    if not ssh_config.exists():
+        raise QuartetError("the lab", "is not up: no machine has been booted", "./lab up")
+    config = SSHConfig.from_path(str(ssh_config))
+    known = config.get_hostnames()
+    return {
+        name: _endpoint(name, config)
+        if name in known
+        else UnreachableError(name, "is not running", f"./lab up --limit {name}")
+        for name in names
+    }
+
+
+def _endpoint(name: str, config: SSHConfig) -> Endpoint:
+    entry = config.lookup(name)
+    jump = entry.get("proxyjump")
+    return Endpoint(
+        host=entry["hostname"],
+        port=int(entry["port"]),
+        user=entry["user"],
+        key=_key(entry),
+        agent=entry.get("identitiesonly") != "yes",
+        jump=_endpoint(jump, config) if jump else None,
+        proxy_command=entry.get("proxycommand", ""),
+    )
+
+
+def _key(entry: SSHConfigDict) -> Path | None:
+    files = entry.get("identityfile")
+    return Path(files[0]) if files else None

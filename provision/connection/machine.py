@@ -1,0 +1,171 @@
+"""One machine as a resource's Host: root scripts go in over SSH, answers come out."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Self
+
+import fabric
+from paramiko import SSHException
+
+from provision.connection.access import Access
+from provision.connection.dial import CONNECT_TIMEOUT_S
+from provision.connection.failures import (
+    CommandFailedError,
+    RunEndingError,
+    UnreachableError,
+    reason,
+)
+from provision.connection.streams import converse
+from provision.errors import QuartetError
+from provision.lab.base import Endpoint
+from provision.resources import Fact, Snapshot
+from provision.resources.facts import parse_answers, script_for
+
+READ_TIMEOUT_S = 60
+SUDO_TIMEOUT_S = 30
+LOCK_WAIT_S = 600
+LOCK = "/run/lock/quartet.lock"
+LOCK_BUSY = 75
+GO = b"quartet: go\n"
+NOT_ASKED = 76
+_AS_ROOT = ("sudo", "-n", "--")
+# With -k sudo asks whether or not it was asked just before; from then on its input is ours. Were
+# the password not read by sudo, it would end up in a file: the next line has to be GO.
+_WITH_PASSWORD = ("sudo", "-k", "-S", "-p", "", "--")
+_GUARD = (
+    "sh",
+    "-c",
+    f'read -r line; [ "$line" = "{GO.decode().strip()}" ] || exit {NOT_ASKED}; exec "$@"',
+    "sh",
+)
+_ONE_AT_A_TIME = ("flock", "-o", "-E", str(LOCK_BUSY), "-w", str(LOCK_WAIT_S), LOCK)
+
+
+class Connection:
+    """One machine, reached as root.
+
+    Scripts run one at a time on a machine, also those that an earlier run, cut off since, left
+    running: each takes a lock there, so what is read is never half written.
+    """
+
+    def __init__(self, name: str, endpoint: Endpoint, access: Access) -> None:
+        self._name = name
+        self._endpoint = endpoint
+        self._access = access
+        self._fabric: fabric.Connection | None = None
+        self._as_root: Sequence[str] = _AS_ROOT
+        self._greeting = b""
+
+    @property
+    def name(self) -> str:
+        """The machine's name in topology.yml."""
+        return self._name
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Connect and log in, unless that is done; UnreachableError says why where it fails."""
+        if self._fabric is not None and self._fabric.is_connected:
+            return
+        self._fabric = self._access.open(self._name, self._endpoint)
+        if self._endpoint.user == "root":
+            self._as_root = ()
+        elif self._access.sudo is not None:
+            self._find_way_to_root()
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._fabric is not None:
+            self._fabric.close()
+
+    def read(self, facts: Iterable[Fact]) -> Snapshot:
+        """Ask all questions in one round trip."""
+        questions = tuple(facts)
+        return parse_answers(questions, self.run(script_for(questions), timeout_s=READ_TIMEOUT_S))
+
+    def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 60) -> str:
+        """Run a root shell script and return what it printed on standard output.
+
+        `timeout_s` bounds the wait for output, in seconds, beside the wait for the machine's lock.
+        Raises CommandFailedError for any exit status but 0, and UnreachableError when the
+        connection is lost.
+        """
+        command = [*self._as_root, *_ONE_AT_A_TIME, "sh", "-c", script]
+        wait_s = timeout_s + LOCK_WAIT_S
+        code, output, errors = self._execute(command, self._greeting + stdin, wait_s)
+        if code == LOCK_BUSY:
+            raise self._busy()
+        if code != 0:
+            raise CommandFailedError(self.name, script, code, f"{output}\n{errors}")
+        return output
+
+    def _find_way_to_root(self) -> None:
+        """See what sudo wants, and whether it takes the password that the person gave."""
+        code, _, errors = self._execute([*_AS_ROOT, "true"], b"", SUDO_TIMEOUT_S)
+        if code == 0:
+            return
+        if "password" not in errors and "not found" not in errors:
+            raise self._no_root(errors)
+        if "not found" in errors:
+            raise self._no_root("there is no sudo; log in as root, or install it there")
+        password = self._access.sudo.unlock(self.name, self._endpoint.user, self._accepts)  # type: ignore[union-attr]
+        self._as_root = (*_WITH_PASSWORD, *_GUARD)
+        self._greeting = f"{password}\n".encode() + GO
+
+    def _accepts(self, password: str) -> bool:
+        command = [*_WITH_PASSWORD, *_GUARD, "true"]
+        stdin = f"{password}\n".encode() + GO
+        code, _, errors = self._execute(command, stdin, SUDO_TIMEOUT_S)
+        if code != 0 and "not in the sudoers" in errors:
+            raise self._no_root(errors)
+        return code == 0
+
+    def _execute(self, argv: list[str], stdin: bytes, wait_s: float) -> tuple[int, str, str]:
+        if self._fabric is None:
+            raise self._lost("it was never made")
+        try:
+            with self._fabric.transport.open_session(timeout=CONNECT_TIMEOUT_S) as channel:
+                channel.settimeout(wait_s)
+                channel.exec_command(shlex.join(argv))
+                return converse(channel, stdin)
+        except TimeoutError as error:
+            raise QuartetError(
+                self.name,
+                f"a command gave no answer for {wait_s:.0f} s",
+                f"see what hangs there: ./lab ssh {self.name}",
+            ) from error
+        except (SSHException, OSError, EOFError, AttributeError) as error:
+            raise self._lost(reason(error)) from error
+
+    def _lost(self, why: str) -> UnreachableError:
+        target = f"{self._endpoint.user}@{self._endpoint.host}:{self._endpoint.port}"
+        return UnreachableError(
+            self.name,
+            f"can't be reached at {target}: the connection was lost: {why}",
+            f"is it running? `./lab status`, then `./lab up --limit {self.name}`",
+        )
+
+    def _no_root(self, why: str) -> RunEndingError:
+        return RunEndingError(
+            self.name,
+            f"{self._endpoint.user} can't become root with sudo: {why.strip()}",
+            "let that user use sudo (`usermod -aG sudo USER`), or name another in `ssh: user:`",
+        )
+
+    def _busy(self) -> QuartetError:
+        return QuartetError(
+            self.name,
+            f"another run has held {LOCK} for more than {LOCK_WAIT_S} s",
+            f"see who is at work there: `./lab ssh {self.name} sudo fuser -v {LOCK}`",
+        )

@@ -1,0 +1,1 @@
+"""How the facts of this host are gathered: nothing here judges them or changes the host."""
