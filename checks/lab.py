@@ -13,7 +13,7 @@ from checks import machine_facts
 from checks.databases import Database, ServerState
 from checks.front_door import Door
 from checks.machine_facts import MachineFacts
-from checks.root import Elevation, NoRootError, SudoPassword, elevation, root_host
+from checks.root import NoRootError, SudoPassword, elevation, root_host
 from checks.secret_values import SecretValues
 from checks.ssh import Masters
 from checks.ways import Ways
@@ -34,15 +34,15 @@ class Lab:
     def __post_init__(self) -> None:
         self.masters = Masters(self.directory / "ssh_config")
         self.ways = Ways(self.topology, self.masters)
-        self.elevations: dict[str, Elevation] = {}
+        self._hosts: dict[str, Host] = {}
         self.facts: dict[str, MachineFacts] = {}
         self.states: dict[str, ServerState | str] = {}
 
     def connect(self) -> None:
         """Log in to all machines at once, and find out how to become root there."""
         self.masters.open(machine.name for machine in self.topology.machines)
-        found = self._each(self._reachable(), self._elevation)
-        self.elevations = {name: each for name, each in found.items() if each is not None}
+        found = self._each(self._reachable(), self._host)
+        self._hosts = {name: each for name, each in found.items() if each is not None}
 
     def read(self) -> None:
         """Read from all machines at once what there is to know."""
@@ -60,7 +60,7 @@ class Lab:
 
     def root(self, machine: Machine) -> Host:
         """Return the machine as Testinfra sees it, as root."""
-        return root_host(machine.name, self.masters, self.elevations[machine.name])
+        return self._hosts[machine.name]
 
     def front_door(self) -> Door:
         """Return the site's own door, to be closed after use."""
@@ -122,9 +122,10 @@ class Lab:
         unreachable = self.masters.unreachable
         return [machine for machine in self.topology.machines if machine.name not in unreachable]
 
-    def _elevation(self, machine: Machine) -> Elevation | None:
+    def _host(self, machine: Machine) -> Host | None:
         try:
-            return elevation(self.masters, machine.name, self.sudo_password)
+            becoming = elevation(self.masters, machine.name, self.sudo_password)
+            return root_host(machine.name, self.masters, becoming)
         except NoRootError as error:
             self.masters.unreachable[machine.name] = str(error)
             return None

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -20,7 +21,7 @@ PERSIST_S = 600
 AT_ONCE = 8
 FORWARD_TRIES = 5
 FORWARD_FAILED = "open failed: "
-# Said by the outer ssh when the one to the host in between failed, and told the reason itself.
+# Said by the outer ssh when the one to the host in between failed, which knows the reason.
 ECHOES = ("UNKNOWN port", "kex_exchange_identification")
 
 
@@ -105,8 +106,8 @@ class Masters:
             # A machine that dies in the middle is noticed within 15 s.
             *("-o", "ServerAliveInterval=5"),
         ]
-        # Into a file, since the master keeps its stderr open and a pipe would never end. To append,
-        # as -E does: an ssh to a host in between has its say here.
+        # Into a file, since the master keeps its stderr open and a pipe would never end; to append,
+        # as -E does.
         with self._log(name).open("a") as stderr:
             try:
                 status = self._ssh(name, *options, stderr=stderr.fileno())
@@ -115,9 +116,23 @@ class Masters:
         return None if status == 0 else self._why_closed(name, status)
 
     def _why_closed(self, name: str, status: int) -> str:
-        lines = self._log(name).read_text().strip().splitlines()
-        telling = [line for line in lines if not any(echo in line for echo in ECHOES)]
-        return (telling or lines or [f"ssh ended with status {status}"])[-1].strip()
+        said = _telling(self._log(name).read_text()) or _telling(self._said_without_master(name))
+        return said[-1] if said else f"ssh ended with status {status}"
+
+    def _said_without_master(self, name: str) -> str:
+        """Try once more for the words of a host in between: a lasting master's ssh hides them."""
+        options = ("-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_TIMEOUT_S}")
+        with suppress(subprocess.TimeoutExpired):
+            return subprocess.run(
+                ["ssh", "-F", str(self.config), *options, name, "true"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=GIVE_UP_S,
+                check=False,
+            ).stderr
+        return ""
 
     def _forward(self, name: str, address: str, port: int) -> int:
         if name in self.unreachable:
@@ -147,6 +162,11 @@ class Masters:
             timeout=GIVE_UP_S,
             check=False,
         ).returncode
+
+
+def _telling(text: str) -> list[str]:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return [line for line in lines if not any(echo in line for echo in ECHOES)]
 
 
 def free_port() -> int:

@@ -3,6 +3,7 @@
 import functools
 import getpass
 import re
+import shlex
 from collections.abc import Callable
 from typing import ParamSpec
 
@@ -32,7 +33,10 @@ def reports_errors(action: Callable[P, None], topology: str = "") -> Callable[P,
 
 
 def _about(text: str, topology: str) -> str:
-    return re.sub(r"\./lab [a-z-]+", rf"\g<0> --topology {topology}", text) if topology else text
+    if not topology:
+        return text
+    words = f"--topology {shlex.quote(topology)}"
+    return re.sub(r"\./lab [a-z-]+", lambda command: f"{command[0]} {words}", text)
 
 
 def ask_secret(question: str) -> str:

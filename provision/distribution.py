@@ -64,7 +64,8 @@ echo "installed=$server"
 if [ -z "$server" ]; then
     [ -z "$(ls -A /var/lib/mysql 2>/dev/null)" ] || echo data=yes
     if find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' 2>/dev/null | grep -q .; then
-        candidate=$(apt-cache policy mysql-server 2>/dev/null | sed -n 's/^ *Candidate: //p')
+        candidate=$(LC_ALL=C apt-cache policy mysql-server 2>/dev/null |
+            sed -n 's/^ *Candidate: //p')
         case $candidate in ''|'(none)') candidate=none ;; esac
         echo "candidate=$candidate"
     fi

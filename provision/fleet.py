@@ -1,7 +1,7 @@
 """All machines, connected to side by side, in the background from the start on."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Self, TypeVar
 
 from provision.connection import Access, Connection
@@ -35,6 +35,8 @@ class Fleet:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # A connection that is still being made would outlive its closing.
+        wait(self._opening.values())
         list(self._pool.map(lambda connection: connection.close(), self._connections.values()))
         self._access.close()
         self._pool.shutdown()

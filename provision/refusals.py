@@ -16,21 +16,30 @@ from provision.distribution import (
 )
 from provision.errors import QuartetError
 from provision.listeners import LISTENERS, Listener, listeners_of
+from provision.mysql.accounts import DATABASE
 from provision.mysql.state import DatabaseState, database_state
 from provision.resources import Fact, Snapshot
+from provision.resources.file import FILES
 from provision.resources.site import LISTENS, site_listens
+from provision.resources.user import USERS
+from provision.roles import app
 from provision.roles.nginx import SITE
+from provision.site_paths import APP_ROOT
 from provision.topology import Machine, Role, Topology
 
 Found = Iterator[QuartetError]
+# Where Quartet keeps its notes on a machine: without it, the machine is new to us.
+NOTES = Fact(FILES, "/var/lib/quartet")
+APP_USER = Fact(USERS, app.USER)
+TAKEN = (Fact(FILES, app.UNIT), Fact(FILES, APP_ROOT))
 WILDCARDS = ("0.0.0.0", "*", "[::]")  # noqa: S104 as ss and Nginx write them
 
 
 def facts(machine: Machine) -> list[Fact]:
     """What has to be known of a machine to refuse it."""
-    web = [LISTENS] if machine.has(Role.WEB) else []
+    web = [LISTENS, APP_USER, *TAKEN] if machine.has(Role.WEB) else []
     database = [SERVER_PACKAGE] if machine.is_database else []
-    return [DISTRIBUTION, LISTENERS, *web, *database]
+    return [DISTRIBUTION, LISTENERS, NOTES, *web, *database]
 
 
 def refusals(topology: Topology, snapshots: Mapping[str, Snapshot]) -> list[QuartetError]:
@@ -46,8 +55,13 @@ def refusals(topology: Topology, snapshots: Mapping[str, Snapshot]) -> list[Quar
 def _of(machine: Machine, topology: Topology, snapshot: Snapshot) -> Found:
     yield from _distribution(machine, snapshot)
     yield from _ports(machine, topology, snapshot)
+    is_first_contact = snapshot.get(NOTES) is None
     if machine.has(Role.WEB):
         yield from _sites(machine, topology, snapshot)
+    if machine.has(Role.WEB) and is_first_contact:
+        yield from _names(machine, snapshot)
+    if machine.is_database and is_first_contact:
+        yield from _schema(machine, database_state(snapshot))
     if machine.is_database:
         yield from _server(machine, snapshot)
         yield from _replication(machine, topology, database_state(snapshot))
@@ -72,7 +86,7 @@ def _server(machine: Machine, snapshot: Snapshot) -> Found:
             f"{found.installed} is installed; MySQL would take its place and its data",
             "move its data elsewhere and purge it, or give this role to another machine",
         )
-    elif found.has_data:
+    elif found.has_data and not state.configured:
         yield QuartetError(
             machine.name,
             "/var/lib/mysql holds data, and no server is installed that it belongs to;"
@@ -132,6 +146,8 @@ def _wanted(machine: Machine, topology: Topology) -> Iterator[tuple[str, str, in
         yield "haproxy", own, ports.haproxy_stats
     if machine.has(Role.DNS):
         yield "nsd", own, ports.dns
+        if machine.public_address:
+            yield "nsd", str(machine.public_address), ports.dns
     if machine.has(Role.WEB):
         yield "nginx", own, ports.web
     if machine.is_database:
@@ -145,7 +161,7 @@ def _meet(listener: Listener, address: str) -> bool:
 def _is_foreign(listener: Listener, program: str) -> bool:
     """Whether it is somebody else's; a holder that ss doesn't name is no obstacle yet."""
     # NSD names its processes "nsd: server 1" and the like.
-    return not listener.program.startswith(program) and bool(listener.program)
+    return listener.program.partition(":")[0] not in ("", program)
 
 
 def _sites(machine: Machine, topology: Topology, snapshot: Snapshot) -> Found:
@@ -159,6 +175,33 @@ def _sites(machine: Machine, topology: Topology, snapshot: Snapshot) -> Found:
                 f"{file} already serves {taken[0]}, and would lose its visitors at {mine}",
                 f"choose another port for Nginx: `ports: {{web: 8081}}` in {topology.path.name}",
             )
+
+
+def _names(machine: Machine, snapshot: Snapshot) -> Found:
+    """Whether names that the application needs are somebody else's, on a machine new to us."""
+    shell = snapshot.get(APP_USER)
+    if shell is not None and not shell.endswith(("/nologin", "/false")):
+        yield QuartetError(
+            machine.name,
+            f"has a user {app.USER!r} who can log in ({shell}); the application's may not",
+            f"rename that user there: `sudo usermod --login NEW {app.USER}`",
+        )
+    for fact in TAKEN:
+        if snapshot.get(fact) is not None:
+            yield QuartetError(
+                machine.name,
+                f"{fact.key} is there already, and not from Quartet",
+                "move it away, or give the role web to another machine",
+            )
+
+
+def _schema(machine: Machine, state: DatabaseState) -> Found:
+    if DATABASE in state.schemas:
+        yield QuartetError(
+            machine.name,
+            f"its MySQL server has a database {DATABASE!r} already, and not from Quartet",
+            "rename that database, or give this role to another machine",
+        )
 
 
 def _reach(mine: str) -> tuple[str, ...]:

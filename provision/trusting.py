@@ -57,19 +57,23 @@ def trust(
         raise QuartetError(
             topology.path.name,
             f"the host keys of {topology.provider} machines are recorded when they are booted",
-            "nothing to do",
+            "./lab up",
         )
     lab.ssh_config()
     client = SshClient(topology.state_folder)
     chosen = machines or [machine.name for machine in topology.machines]
     endpoints = {name: lab.endpoint(name) for name in chosen}
-    for layer in _layers(endpoints):
-        _confirm(client, _findings(client, layer, access), yes=yes)
+    try:
+        for layer in _layers(endpoints):
+            _confirm(client, _findings(client, layer, access), yes=yes)
+    finally:
+        access.close()
 
 
 def _layers(endpoints: Mapping[str, Endpoint]) -> list[dict[str, Endpoint]]:
     """The hosts to ask, those in between first."""
-    hops = {f"jump host {each.jump.host}": each.jump for each in endpoints.values() if each.jump}
+    jumps = [each.jump for each in endpoints.values() if each.jump]
+    hops = {f"jump host {each.host}:{each.port}": each for each in jumps}
     return [*_layers(hops), dict(endpoints)] if hops else [dict(endpoints)]
 
 

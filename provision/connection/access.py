@@ -55,7 +55,8 @@ class _Hop:
         with self._lock:
             if self._error is not None:
                 raise self._error
-            if self._connection is None:
+            # A run closes it behind itself; the next one of the same command needs it again.
+            if self._connection is None or not self._connection.is_connected:
                 self._connection = self._connect(access)
             return self._connection
 
@@ -72,5 +73,7 @@ class _Hop:
             raise
         except UnreachableError as error:
             # No machine behind it can be reached either, so this ends the run, with one message.
-            self._error = RunEndingError(error.where, error.what, error.next_step)
+            user, host, port = self._endpoint.user, self._endpoint.host, self._endpoint.port
+            login = f"see what ssh says of it: ssh -p {port} {user}@{host}"
+            self._error = RunEndingError(error.where, error.what, login)
             raise self._error from error

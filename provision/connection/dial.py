@@ -1,11 +1,12 @@
 """Connect and log in to one host, with its key checked before anything of ours is sent."""
 
+import logging
 import socket
 from pathlib import Path
 from typing import NoReturn
 
 import fabric
-from paramiko import MissingHostKeyPolicy, PKey, ProxyCommand, SSHException
+from paramiko import Channel, MissingHostKeyPolicy, PKey, SSHException
 from paramiko.ssh_exception import (
     AuthenticationException,
     BadHostKeyException,
@@ -13,10 +14,13 @@ from paramiko.ssh_exception import (
 )
 
 from provision.connection.failures import HostKeyError, UnreachableError, reason
+from provision.connection.ways import CONNECT_TIMEOUT_S, way_to
 from provision.lab.base import Endpoint
 
-CONNECT_TIMEOUT_S = 10
 SILENCE_MS = 20_000
+
+# What goes wrong is raised as well; without a handler its tracebacks would go to the terminal.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 class _StrictPolicy(MissingHostKeyPolicy):
@@ -37,46 +41,40 @@ def dial(
 
     Raises HostKeyError for an unknown or changed key, and UnreachableError for all else.
     """
-    connection = _prepared(endpoint, gateway)
+    connection = _prepared(endpoint)
     # Fabric accepts any host key and loads no known_hosts of its own, so both are set here.
     connection.client.set_missing_host_key_policy(_StrictPolicy())
+    way: Channel | socket.socket | None = None
     try:
         connection.client.load_host_keys(str(known_hosts))
         connection.connect_kwargs["pkey"] = _load_key(endpoint)
+        if way := way_to(endpoint, gateway):
+            connection.connect_kwargs["sock"] = way
         connection.open()
     except (SSHException, OSError, EOFError) as error:
-        connection.close()
+        # Fabric's own close() leaves a connection alone whose login failed.
+        connection.client.close()
+        if way:
+            way.close()
         raise _translated(name, endpoint, error) from error
     _tune(connection)
     return connection
 
 
-def _prepared(endpoint: Endpoint, gateway: fabric.Connection | None) -> fabric.Connection:
-    command = _expanded(endpoint)
+def _prepared(endpoint: Endpoint) -> fabric.Connection:
     return fabric.Connection(
         endpoint.host,
         user=endpoint.user,
         port=endpoint.port,
-        gateway=gateway,
         connect_timeout=CONNECT_TIMEOUT_S,
         connect_kwargs={
             "allow_agent": endpoint.agent,
             "look_for_keys": False,
             "banner_timeout": CONNECT_TIMEOUT_S,
             "auth_timeout": CONNECT_TIMEOUT_S,
-            **({"sock": ProxyCommand(command)} if command else {}),
         },
         config=_FABRIC_CONFIG,
     )
-
-
-def _expanded(endpoint: Endpoint) -> str:
-    """The proxy command with the tokens of ssh_config(5) that it may use."""
-    tokens = {"%h": endpoint.host, "%p": str(endpoint.port), "%r": endpoint.user, "%%": "%"}
-    command = endpoint.proxy_command
-    for token, value in tokens.items():
-        command = command.replace(token, value)
-    return command
 
 
 def _load_key(endpoint: Endpoint) -> PKey | None:
@@ -100,12 +98,13 @@ def _tune(connection: fabric.Connection) -> None:
     transport = connection.transport
     # A machine that lost its power sends no farewell: its silence is noticed after this time.
     transport.set_keepalive(5)
-    if not isinstance(transport.sock, socket.socket):
+    sock = transport.sock
+    if not isinstance(sock, socket.socket) or sock.family == socket.AF_UNIX:
         return
     # Without this each command waits for Nagle's algorithm: 47 ms in place of 3.
-    transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MS)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MS)
 
 
 def _translated(name: str, endpoint: Endpoint, error: Exception) -> UnreachableError:

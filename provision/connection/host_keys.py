@@ -3,13 +3,14 @@
 import base64
 import hashlib
 import socket
+from contextlib import closing
 from dataclasses import dataclass
 
 import fabric
-from paramiko import SSHException, Transport
+from paramiko import Channel, SSHException, Transport
 
-from provision.connection.dial import CONNECT_TIMEOUT_S
 from provision.connection.failures import UnreachableError, reason
+from provision.connection.ways import CONNECT_TIMEOUT_S, way_to
 from provision.lab.base import Endpoint
 
 
@@ -38,12 +39,11 @@ def offered_key(name: str, endpoint: Endpoint, gateway: fabric.Connection | None
     Raises UnreachableError where none is to be had.
     """
     try:
-        if gateway is None:
-            sock = socket.create_connection((endpoint.host, endpoint.port), CONNECT_TIMEOUT_S)
-        else:
-            way = (endpoint.host, endpoint.port)
-            sock = gateway.transport.open_channel("direct-tcpip", way, ("", 0), timeout=10)
-        return _asked(sock)
+        here = (endpoint.host, endpoint.port)
+        way = way_to(endpoint, gateway) or socket.create_connection(here, CONNECT_TIMEOUT_S)
+        # A transport whose greeting failed doesn't close what it talked over.
+        with closing(way):
+            return _asked(way)
     except (SSHException, OSError, EOFError) as error:
         target = f"{endpoint.host}:{endpoint.port}"
         raise UnreachableError(
@@ -51,8 +51,8 @@ def offered_key(name: str, endpoint: Endpoint, gateway: fabric.Connection | None
         ) from error
 
 
-def _asked(sock: socket.socket) -> HostKey:
-    transport = Transport(sock)
+def _asked(way: Channel | socket.socket) -> HostKey:
+    transport = Transport(way)
     try:
         transport.start_client(timeout=CONNECT_TIMEOUT_S)
         key = transport.get_remote_server_key()

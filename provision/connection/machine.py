@@ -1,5 +1,6 @@
 """One machine as a resource's Host: root scripts go in over SSH, answers come out."""
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from types import TracebackType
@@ -9,7 +10,6 @@ import fabric
 from paramiko import SSHException
 
 from provision.connection.access import Access
-from provision.connection.dial import CONNECT_TIMEOUT_S
 from provision.connection.failures import (
     CommandFailedError,
     RunEndingError,
@@ -17,6 +17,8 @@ from provision.connection.failures import (
     reason,
 )
 from provision.connection.streams import converse
+from provision.connection.sudo import SudoPassword
+from provision.connection.ways import CONNECT_TIMEOUT_S
 from provision.errors import QuartetError
 from provision.lab.base import Endpoint
 from provision.resources import Fact, Snapshot
@@ -39,6 +41,14 @@ _GUARD = (
     f'read -r line; [ "$line" = "{GO.decode().strip()}" ] || exit {NOT_ASKED}; exec "$@"',
     "sh",
 )
+# After sudo has read the password nothing may be left. GO would be taken for a second attempt.
+_NOTHING_LEFT = ("sh", "-c", f"! read -r line || exit {NOT_ASKED}")
+# What sudo says is looked at, and it may speak the machine's language.
+_IN_ENGLISH = ("env", "LC_ALL=C")
+_NO_PROGRAM = 127
+# The words of sudo and of sudo-rs.
+_WANTS_PASSWORD = re.compile("password|(authentication|interaction) is required", re.IGNORECASE)
+_MAY_NOT = re.compile("not in the sudoers|is not allowed to|may not run|can't do that")
 _ONE_AT_A_TIME = ("flock", "-o", "-E", str(LOCK_BUSY), "-w", str(LOCK_WAIT_S), LOCK)
 
 
@@ -82,7 +92,11 @@ class Connection:
         if self._endpoint.user == "root":
             self._as_root = ()
         elif self._access.sudo is not None:
-            self._find_way_to_root()
+            try:
+                self._find_way_to_root(self._access.sudo)
+            except BaseException:
+                self.close()
+                raise
 
     def close(self) -> None:
         """Hang up."""
@@ -106,28 +120,31 @@ class Connection:
         code, output, errors = self._execute(command, self._greeting + stdin, wait_s)
         if code == LOCK_BUSY:
             raise self._busy()
+        if code == NOT_ASKED and self._greeting:
+            raise self._no_root("it took no password this time, so the command was not run")
         if code != 0:
             raise CommandFailedError(self.name, script, code, f"{output}\n{errors}")
         return output
 
-    def _find_way_to_root(self) -> None:
+    def _find_way_to_root(self, sudo: SudoPassword) -> None:
         """See what sudo wants, and whether it takes the password that the person gave."""
-        code, _, errors = self._execute([*_AS_ROOT, "true"], b"", SUDO_TIMEOUT_S)
+        code, _, errors = self._execute([*_IN_ENGLISH, *_AS_ROOT, "true"], b"", SUDO_TIMEOUT_S)
         if code == 0:
             return
-        if "password" not in errors and "not found" not in errors:
-            raise self._no_root(errors)
-        if "not found" in errors:
+        if code == _NO_PROGRAM:
             raise self._no_root("there is no sudo; log in as root, or install it there")
-        password = self._access.sudo.unlock(self.name, self._endpoint.user, self._accepts)  # type: ignore[union-attr]
+        if not _WANTS_PASSWORD.search(errors):
+            raise self._no_root(errors)
+        password = sudo.unlock(self.name, self._endpoint.user, self._accepts)
         self._as_root = (*_WITH_PASSWORD, *_GUARD)
         self._greeting = f"{password}\n".encode() + GO
 
     def _accepts(self, password: str) -> bool:
-        command = [*_WITH_PASSWORD, *_GUARD, "true"]
-        stdin = f"{password}\n".encode() + GO
-        code, _, errors = self._execute(command, stdin, SUDO_TIMEOUT_S)
-        if code != 0 and "not in the sudoers" in errors:
+        command = [*_IN_ENGLISH, *_WITH_PASSWORD, *_NOTHING_LEFT]
+        code, _, errors = self._execute(command, f"{password}\n".encode(), SUDO_TIMEOUT_S)
+        if code == NOT_ASKED:
+            raise self._no_root("it wants a password for one command and none for another")
+        if code != 0 and _MAY_NOT.search(errors):
             raise self._no_root(errors)
         return code == 0
 

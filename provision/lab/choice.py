@@ -30,7 +30,9 @@ def chosen_provider(topology: Topology, wished: str = "") -> str:
 
 
 def providers_in_use(topology: Topology) -> Iterator[str]:
-    """Find the providers that have machines of this topology."""
+    """Find the providers that have machines of this topology; servers are never in use here."""
+    if topology.provider == "ssh":
+        return
     for provider in VAGRANT:
         if any(machine_files(topology, provider)):
             yield provider

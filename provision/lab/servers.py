@@ -49,11 +49,17 @@ class Servers:
         self._refuse("removed")
 
     def status(self) -> dict[str, MachineState]:
-        """Say which of the servers let us log in."""
+        """Say which of the servers let us log in, and of the others why they don't."""
         config = self.ssh_config()
         names = [machine.name for machine in self._topology.machines]
-        states = side_by_side(partial(_state, config), names)
-        return dict(zip(names, states, strict=True))
+        complaints = dict(zip(names, side_by_side(partial(_complaint, config), names), strict=True))
+        for name, complaint in complaints.items():
+            if complaint:
+                self._say(f"{name}: {complaint}")
+        return {
+            name: MachineState.UNREACHABLE if complaint else MachineState.RUNNING
+            for name, complaint in complaints.items()
+        }
 
     def endpoint(self, name: str) -> Endpoint:
         """Say how to log in to a server."""
@@ -91,16 +97,19 @@ class Servers:
         )
 
 
-def _state(config: Path, name: str) -> MachineState:
+def _complaint(config: Path, name: str) -> str:
+    """What ssh says where it can't log in; nothing where it can."""
     argv = ["ssh", "-F", str(config), "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", name, "true"]
     try:
         done = subprocess.run(
             argv,
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            text=True,
             timeout=ANSWER_WITHIN_S,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return MachineState.UNREACHABLE
-    return MachineState.RUNNING if done.returncode == 0 else MachineState.UNREACHABLE
+        return f"no answer within {ANSWER_WITHIN_S} s"
+    lines = done.stderr.strip().splitlines()
+    return "" if done.returncode == 0 else (lines or [f"ssh ended with {done.returncode}"])[-1]

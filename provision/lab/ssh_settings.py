@@ -76,6 +76,10 @@ def _settings(where: str, login: Login) -> Mapping[str, str]:
         ) from error
     except subprocess.CalledProcessError as error:
         raise QuartetError(where, error.stderr.strip(), "mend your ~/.ssh/config") from error
+    except subprocess.TimeoutExpired as error:
+        raise QuartetError(
+            where, f"`ssh -G {login.host}` takes too long", "see what your ~/.ssh/config runs"
+        ) from error
     settings: dict[str, str] = {}
     for line in done.stdout.splitlines():
         name, _, value = line.partition(" ")

@@ -26,3 +26,17 @@ def test_sockets_have_short_paths(tmp_path: Path) -> None:
     # OpenSSH appends 17 characters while it connects; the system's limit is 104 or 108.
     assert len(str(masters.socket(longest))) + 17 < 104
     masters.close()
+
+
+def test_host_in_between_that_is_silent_is_told_as_the_reason(tmp_path: Path) -> None:
+    config = tmp_path / "ssh_config"
+    config.write_text(
+        "Host web-01\n HostName 192.0.2.1\n ProxyJump web-01.jump\n"
+        "Host web-01.jump\n HostName 127.0.0.1\n Port 9\n"
+    )
+    masters = Masters(config)
+
+    masters.open(["web-01"])
+    masters.close()
+
+    assert "Connection refused" in masters.unreachable["web-01"]

@@ -57,7 +57,7 @@ def lab(balancer: _Balancer, config: Path, tmp_path: Path) -> Iterator[Lab]:
 
     servers = [ThreadingHTTPServer(("127.0.0.1", 0), Handler) for _ in range(2)]
     for server in servers:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     http, statistics = (server.server_port for server in servers)
     shape = SINGLE.replace("web: 8080", f"web: 8080, http: {http}, haproxy_stats: {statistics}")
     lab = Lab(load(write_shape(tmp_path, shape)), config.parent, SecretValues({}, ""))

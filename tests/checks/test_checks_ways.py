@@ -39,7 +39,7 @@ class _Site(BaseHTTPRequestHandler):
 def site() -> Iterator[int]:
     """A port with a web site, on an address that nobody asks directly."""
     server = ThreadingHTTPServer(("127.0.0.2", 0), _Site)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server.server_port
     server.shutdown()
     server.server_close()

@@ -17,6 +17,24 @@ def single_machine(topology_file: Path) -> None:
     _rewrite(topology_file, machines, ports={"web": 8080})
 
 
+def rented_server(topology_file: Path) -> Path:
+    """The file for the single machine as its owner would write it, without a private network."""
+    yaml = YAML()
+    data = yaml.load(topology_file)
+    address = data["machines"]["solo"]["address"]
+    key = topology_file.parent / ".quartet" / "id_ed25519"
+    data["name"], data["provider"], data["network"] = "rented", "ssh", "127.0.0.0/8"
+    data["ssh"] = {"user": "quartet", "key": str(key)}
+    data["machines"]["solo"] |= {
+        "address": "127.0.0.1",
+        "public_address": address,
+        "ssh": {"host": address},
+    }
+    path = topology_file.with_name("production.yml")
+    yaml.dump(data, path)
+    return path
+
+
 def ten_machines(topology_file: Path) -> None:
     """One load balancer, five web machines and four replicas; the primary is on the first web."""
     machines: dict[str, Any] = {"lb-01": _machine(10, "haproxy", "dns")}

@@ -232,6 +232,18 @@ def test_port_of_another_program_is_refused_and_nothing_changes(servers: Sandbox
     assert servers.try_ssh("web-02", "test -e /var/lib/quartet").returncode != 0
 
 
+def test_names_that_are_somebody_elses_are_refused_and_nothing_changes(servers: Sandbox) -> None:
+    servers.ssh("web-02", "sudo useradd --create-home --shell /bin/bash app")
+    _sql(servers, "web-01", "CREATE DATABASE app")
+    run = production(servers, "provision")
+    servers.ssh("web-02", "sudo userdel --remove app 2>/dev/null")
+    _sql(servers, "web-01", "DROP DATABASE app")
+    assert run.code == 1, run.output
+    assert "web-02: has a user 'app' who can log in (/bin/bash)" in run.output
+    assert "web-01: its MySQL server has a database 'app' already" in run.output
+    assert servers.try_ssh("lb-01", "test -e /var/lib/quartet").returncode != 0
+
+
 def test_up_provisions_and_verifies_the_servers(servers: Sandbox) -> None:
     run = production(servers, "up")
     assert run.code == 0, run.output

@@ -203,3 +203,10 @@ def test_each_topology_file_has_its_own_folder_for_keys_and_secrets(write: Write
     other = path.rename(path.with_name("production.yml"))
     assert load(other).state_folder == path.parent / ".quartet" / "production"
     assert load(write()).state_folder == path.parent / ".quartet"
+
+
+def test_the_example_for_servers_that_exist_already_is_right() -> None:
+    topology = load(REPOSITORY / "production.example.yml")
+    assert topology.provider == "ssh"
+    assert str(topology.front_address) == "203.0.113.10"
+    assert topology.machine("db-03").ssh.jump == "deploy@lb.example.com"

@@ -1,25 +1,28 @@
 """A package cache for the box and the machines, as a lab of containers has one.
 
-The machines' network has no way out. What crosses is a Unix socket: the cache listens at it on the
-host, and a door inside the machines' network hands connections on to it.
+The machines' network has no way out. What crosses is a Unix socket: a door inside the machines'
+network hands connections on to it, and the host hands them on to the cache.
 """
 
 import os
 import pwd
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
+from pathlib import Path
 
+from provision.errors import QuartetError
 from provision.lab.command import tail
 from provision.lab.mirror import apt_setting
-from provision.waiting import wait_until
+from provision.waiting import is_reached
 from tests.vagrant.places import CACHE, Scratch
 
 PORT = 3144
 DOOR_PORT = 3143
-URL = f"http://127.0.0.1:{PORT}"
+ADDRESS = f"127.0.0.1:{PORT}"
+URL = f"http://{ADDRESS}"
 USER = "apt-cacher-ng"
 KEPT = CACHE / "packages/vagrant"
 START_S = 15.0
@@ -28,33 +31,45 @@ ANSWER_S = 2.0
 
 @contextmanager
 def package_cache(scratch: Scratch) -> Iterator[None]:
-    """Run the cache; it ends with this program, whatever ends that."""
+    """Run the cache and its socket; they end with this program, whatever ends that."""
     _prepare(scratch)
-    log = scratch.packages / "log"
-    identity = [f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--pdeathsig=KILL"]
-    argv = ["setpriv", *identity, "apt-cacher-ng", "-c", str(scratch.packages), "ForeGround=1"]
-    with log.open("w") as out, subprocess.Popen(argv, stdout=out, stderr=out) as process:
+    with _running(scratch, _cache(scratch)), _running(scratch, _hand_on(scratch.door, ADDRESS)):
+        if not is_reached(_answers, within_s=START_S):
+            raise QuartetError("package cache", tail(_log(scratch).read_text()))
+        yield
+
+
+def door(scratch: Scratch) -> list[str]:
+    """The program that opens the machines' way to the cache, to be run inside their network."""
+    return _hand_on(f"0.0.0.0:{DOOR_PORT}", scratch.door)
+
+
+def _hand_on(listen: str | Path, target: str | Path) -> list[str]:
+    proxy = "/lib/systemd/systemd-socket-proxyd"
+    return ["systemd-socket-activate", f"--listen={listen}", proxy, str(target)]
+
+
+def _cache(scratch: Scratch) -> list[str]:
+    identity = [f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+    identity += ["--pdeathsig=KILL"]  # a change of user forgets it
+    return ["setpriv", *identity, "apt-cacher-ng", "-c", str(scratch.packages), "ForeGround=1"]
+
+
+@contextmanager
+def _running(scratch: Scratch, argv: Sequence[str]) -> Iterator[None]:
+    mortal = ["setpriv", "--pdeathsig=KILL", *argv]
+    with (
+        _log(scratch).open("a") as log,
+        subprocess.Popen(mortal, stdout=log, stderr=log) as process,
+    ):
         try:
-            wait_until(
-                _answers,
-                where="package cache",
-                what=f"answers at {URL}: {tail(log.read_text())}",
-                deadline_s=START_S,
-            )
             yield
         finally:
             process.terminate()
 
 
-def door(scratch: Scratch) -> list[str]:
-    """The program that opens the machines' way to the cache, to be run inside their network."""
-    listen = f"--listen=0.0.0.0:{DOOR_PORT}"
-    return [
-        "systemd-socket-activate",
-        listen,
-        "/lib/systemd/systemd-socket-proxyd",
-        str(scratch.door),
-    ]
+def _log(scratch: Scratch) -> Path:
+    return scratch.packages / "log"
 
 
 def configuration(scratch: Scratch, upstream: str) -> str:
@@ -62,7 +77,6 @@ def configuration(scratch: Scratch, upstream: str) -> str:
     settings = {
         "CacheDir": KEPT,
         "LogDir": scratch.packages,
-        "SocketPath": scratch.door,
         "SupportDir": "/usr/lib/apt-cacher-ng",
         "BindAddress": "127.0.0.1",
         "Port": PORT,

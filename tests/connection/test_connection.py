@@ -1,114 +1,36 @@
-"""SSH connections, over the real protocol to a server on the loopback."""
+"""A connection to one machine, over the real protocol to a server on the loopback."""
 
 import fcntl
 import hashlib
 import shutil
-import socket
 import threading
-from collections.abc import Callable, Iterator
-from io import StringIO
+from collections.abc import Callable
 from pathlib import Path
 
-import paramiko
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from provision.connection import Access, CommandFailedError, Connection, UnreachableError
+from provision.connection import CommandFailedError, Connection, UnreachableError
 from provision.connection import machine as connection_module
 from provision.errors import QuartetError
-from provision.fleet import Fleet
-from provision.lab.base import Endpoint
-from provision.lab.keys import new_key_pair
 from provision.resources import Fact, Packages
 from provision.resources.file import FILES
-from tests.site_parts import TOPOLOGY
+from provision.waiting import is_reached
+from tests.connection.ssh_parts import DEADLINE_S, STRANGE_TEXT, closed_port, silent, threads_named
 from tests.ssh_server import HANG_UP, NO_STATUS, SshServer
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("flock"), reason="flock (util-linux) is not on this host"
 )
 
-
-def _new_key() -> paramiko.Ed25519Key:
-    return paramiko.Ed25519Key.from_private_key(StringIO(new_key_pair("a test").private))
-
-
-KNOWN, OTHER = _new_key(), _new_key()
-# Made as text, since paramiko can't write keys of this kind.
-MY_TEXT, STRANGE_TEXT = new_key_pair("mine").private, new_key_pair("not let in").private
-MINE = paramiko.Ed25519Key.from_private_key(StringIO(MY_TEXT))
 ELLIPTIC_KEY = ec.generate_private_key(ec.SECP256R1()).private_bytes(
     serialization.Encoding.PEM,
     serialization.PrivateFormat.TraditionalOpenSSL,
     serialization.NoEncryption(),
 )
 
-DEADLINE_S = 10
-
 Connect = Callable[..., Connection]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[SshServer]:
-    server = SshServer(client_key=MINE, host_key=KNOWN, programs=tmp_path / "programs")
-    yield server
-    server.stop()
-
-
-@pytest.fixture(autouse=True)
-def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The machine's lock, below tmp_path and without a wait for it."""
-    lock = tmp_path / "machine.lock"
-    argv = [*connection_module._ONE_AT_A_TIME]
-    argv[argv.index(connection_module.LOCK)] = str(lock)
-    argv[argv.index("-w") + 1] = "0"
-    monkeypatch.setattr(connection_module, "_ONE_AT_A_TIME", tuple(argv))
-    return lock
-
-
-def _write_key(path: Path, text: str) -> Path:
-    path.write_text(text)
-    path.chmod(0o600)
-    return path
-
-
-def _known_hosts(path: Path, port: int, key: paramiko.PKey | None) -> Path:
-    line = f"[127.0.0.1]:{port} {key.get_name()} {key.get_base64()}\n" if key else ""
-    path.write_text(line)
-    return path
-
-
-@pytest.fixture
-def connect(server: SshServer, tmp_path: Path) -> Iterator[Connect]:
-    """Make a connection, not opened yet, to the server or another port."""
-    made: list[Connection] = []
-
-    def connect(
-        known: paramiko.PKey | None = KNOWN, key: str = MY_TEXT, port: int = 0
-    ) -> Connection:
-        port = port or server.port
-        private = _write_key(tmp_path / "id", key)
-        endpoint = Endpoint("127.0.0.1", port, "quartet", private)
-        known_hosts = _known_hosts(tmp_path / "known_hosts", port, known)
-        made.append(Connection("web-01", endpoint, Access(known_hosts)))
-        return made[-1]
-
-    yield connect
-    for each in made:
-        each.close()
-
-
-@pytest.fixture
-def host(connect: Connect) -> Iterator[Connection]:
-    with connect() as host:
-        yield host
-
-
-def _closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def test_machine_with_the_known_key_lets_us_in(host: Connection) -> None:
@@ -121,20 +43,6 @@ def test_opening_twice_connects_once(host: Connection) -> None:
     assert host.run("echo again") == "again\n"
 
 
-@pytest.mark.parametrize(
-    ("known", "reason"),
-    [(None, "its host key is not known yet"), (OTHER, "its host key has changed")],
-    ids=["unknown", "changed"],
-)
-def test_machine_with_another_key_is_refused(
-    known: paramiko.PKey | None, reason: str, connect: Connect, server: SshServer
-) -> None:
-    host = connect(known)
-    with pytest.raises(UnreachableError, match=reason):
-        host.open()
-    assert server.commands == []
-
-
 def test_machine_that_does_not_know_our_key_refuses_the_login(connect: Connect) -> None:
     with pytest.raises(UnreachableError, match="login refused"):
         connect(key=STRANGE_TEXT).open()
@@ -145,8 +53,25 @@ def test_login_that_is_refused_is_called_so_whatever_kind_the_key_is(connect: Co
         connect(key=ELLIPTIC_KEY.decode()).open()
 
 
+@pytest.mark.parametrize("key", [STRANGE_TEXT, "no key at all"])
+def test_nothing_stays_open_where_the_login_failed(
+    key: str, connect: Connect, server: SshServer
+) -> None:
+    host = connect(key=key)
+    with pytest.raises(UnreachableError):
+        host.open()
+    assert silent(server)
+
+
+def test_key_that_is_not_there_is_named(connect: Connect, tmp_path: Path) -> None:
+    host = connect()
+    (tmp_path / "id").unlink()
+    with pytest.raises(UnreachableError, match=f"the key {tmp_path / 'id'}: .*No such file"):
+        host.open()
+
+
 def test_machine_that_is_off_is_named_with_what_to_do(connect: Connect) -> None:
-    port = _closed_port()
+    port = closed_port()
     with pytest.raises(UnreachableError) as caught:
         connect(port=port).open()
     assert caught.value.where == "web-01"
@@ -179,6 +104,11 @@ def test_output_of_megabytes_on_both_streams_blocks_nothing(host: Connection) ->
 
 def test_input_that_nobody_reads_does_no_harm(host: Connection) -> None:
     assert host.run("echo done", stdin=b"x" * 1_000_000) == "done\n"
+
+
+def test_thread_that_feeds_a_command_ends_with_it(host: Connection) -> None:
+    host.run("true", stdin=b"x" * 10_000_000)
+    assert is_reached(lambda: not threads_named("(_feed)"), within_s=DEADLINE_S)
 
 
 def test_output_that_is_no_text_is_kept(host: Connection) -> None:
@@ -274,48 +204,3 @@ def test_command_that_hangs_leaves_no_traceback(
 ) -> None:
     _run_what_hangs(host)
     assert crashed_threads == []
-
-
-class TestFleet:
-    @pytest.fixture
-    def fleet(self, server: SshServer, tmp_path: Path) -> Iterator[Fleet]:
-        """All machines are the one server; db-03 is off."""
-        off = _closed_port()
-        key = _write_key(tmp_path / "id", MY_TEXT)
-        known_hosts = _known_hosts(tmp_path / "known_hosts", server.port, KNOWN)
-
-        ports = {m.name: off if m.name == "db-03" else server.port for m in TOPOLOGY.machines}
-        endpoints = {
-            name: Endpoint("127.0.0.1", port, "quartet", key) for name, port in ports.items()
-        }
-        with Fleet(endpoints, Access(known_hosts)) as fleet:
-            yield fleet
-
-    @pytest.fixture(autouse=True)
-    def _no_lock(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """These machines are one, so they can't each be busy."""
-        monkeypatch.setattr(connection_module, "_ONE_AT_A_TIME", ())
-
-    def test_each_machine_answers_for_itself_or_says_why_not(self, fleet: Fleet) -> None:
-        scripts = {"lb-01": "echo lb", "web-01": "exit 3", "db-03": "echo db"}
-        answers = fleet.each(scripts, lambda host, script: host.run(script))
-        assert list(answers) == ["lb-01", "web-01", "db-03"]
-        assert answers["lb-01"] == "lb\n"
-        assert isinstance(answers["web-01"], CommandFailedError)
-        assert isinstance(answers["db-03"], UnreachableError)
-        assert str(answers["db-03"]).startswith("db-03: ")
-
-    def test_nobody_asked_is_nothing_done(self, fleet: Fleet, server: SshServer) -> None:
-        nothing: dict[str, str] = {}
-        assert fleet.each(nothing, lambda host, script: host.run(script)) == {}
-        assert server.commands == []
-
-    def test_connections_are_found_by_name(self, fleet: Fleet) -> None:
-        assert fleet["web-02"].name == "web-02"
-
-    def test_unexpected_exception_is_not_swallowed(self, fleet: Fleet) -> None:
-        def crash(host: Connection, script: str) -> str:
-            raise ZeroDivisionError
-
-        with pytest.raises(ZeroDivisionError):
-            fleet.each({"lb-01": ""}, crash)

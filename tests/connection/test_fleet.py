@@ -1,0 +1,80 @@
+"""All machines at once: each answers for itself, or says why it can't."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from provision.connection import Access, CommandFailedError, Connection, UnreachableError
+from provision.errors import QuartetError
+from provision.fleet import Fleet
+from tests.connection.ssh_parts import closed_port, endpoint_of, silent, write_known_hosts
+from tests.site_parts import TOPOLOGY
+from tests.ssh_server import SshServer
+
+pytestmark = pytest.mark.usefixtures("no_lock")
+
+
+@pytest.fixture
+def fleet(server: SshServer, key: Path, tmp_path: Path) -> Iterator[Fleet]:
+    """All machines are the one server; db-03 is off."""
+    off = closed_port()
+    ports = {m.name: off if m.name == "db-03" else server.port for m in TOPOLOGY.machines}
+    endpoints = {name: endpoint_of(server, key, port=port) for name, port in ports.items()}
+    known_hosts = write_known_hosts(tmp_path / "known_hosts", [server])
+    with Fleet(endpoints, Access(known_hosts)) as fleet:
+        yield fleet
+
+
+def test_each_machine_answers_for_itself_or_says_why_not(fleet: Fleet) -> None:
+    scripts = {"lb-01": "echo lb", "web-01": "exit 3", "db-03": "echo db"}
+    answers = fleet.each(scripts, lambda host, script: host.run(script))
+    assert list(answers) == ["lb-01", "web-01", "db-03"]
+    assert answers["lb-01"] == "lb\n"
+    assert isinstance(answers["web-01"], CommandFailedError)
+    assert isinstance(answers["db-03"], UnreachableError)
+    assert str(answers["db-03"]).startswith("db-03: ")
+
+
+def test_nobody_asked_is_nothing_done(fleet: Fleet, server: SshServer) -> None:
+    nothing: dict[str, str] = {}
+    assert fleet.each(nothing, lambda host, script: host.run(script)) == {}
+    assert server.commands == []
+
+
+def test_connections_are_found_by_name(fleet: Fleet) -> None:
+    assert fleet["web-02"].name == "web-02"
+
+
+def test_unexpected_exception_is_not_swallowed(fleet: Fleet) -> None:
+    def crash(host: Connection, script: str) -> str:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fleet.each({"lb-01": ""}, crash)
+
+
+def test_connecting_waits_for_all_and_tells_who_is_off(fleet: Fleet) -> None:
+    with pytest.raises(UnreachableError, match=r"^db-03: "):
+        fleet.connect()
+    assert fleet["lb-01"].run("echo here") == "here\n"
+
+
+def test_machine_that_was_not_booted_says_so(server: SshServer, key: Path, tmp_path: Path) -> None:
+    reason = UnreachableError("web-02", "has not been booted yet")
+    known_hosts = write_known_hosts(tmp_path / "known_hosts", [server])
+    endpoints = {"web-01": endpoint_of(server, key), "web-02": reason}
+    with Fleet(endpoints, Access(known_hosts)) as fleet:
+        answers = fleet.each(dict.fromkeys(endpoints, ""), lambda host, _: host.name)
+    assert answers == {"web-01": "web-01", "web-02": reason}
+
+
+def test_fleet_hangs_up_also_where_nobody_has_waited_for_it(
+    server: SshServer, key: Path, tmp_path: Path
+) -> None:
+    known_hosts = write_known_hosts(tmp_path / "known_hosts", [server])
+    endpoints: dict[str, object] = {f"web-{n}": endpoint_of(server, key) for n in range(8)}
+    with pytest.raises(QuartetError, match="no such role"), Fleet(endpoints, Access(known_hosts)):  # type: ignore[arg-type]
+        raise QuartetError("--only", "no such role")
+    assert server.logins
+    assert silent(server)

@@ -1,0 +1,259 @@
+"""The password for sudo: asked for once, read by sudo alone, and given away no further."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from provision.connection import (
+    Access,
+    CommandFailedError,
+    Connection,
+    RunEndingError,
+    SudoPassword,
+)
+from provision.fleet import Fleet
+from tests.connection.ssh_parts import endpoint_of, silent, write_known_hosts
+from tests.local_host import write_program
+from tests.ssh_server import SUDO, SshServer
+
+PASSWORD = "correct horse 'battery' $HOME \\"  # with all that a shell might touch
+
+MakeServer = Callable[[str], SshServer]
+
+
+class Person:
+    """Answers each question with the same words."""
+
+    def __init__(self, answer: str = PASSWORD) -> None:
+        self.questions: list[str] = []
+        self._answer = answer
+
+    def ask(self, question: str) -> str:
+        self.questions.append(question)
+        return self._answer
+
+
+@pytest.fixture
+def person() -> Person:
+    return Person()
+
+
+@pytest.fixture
+def access(server: SshServer, person: Person, tmp_path: Path) -> Access:
+    known_hosts = write_known_hosts(tmp_path / "known_hosts", [server])
+    return Access(known_hosts, SudoPassword(person.ask))
+
+
+@pytest.fixture
+def host(server: SshServer, access: Access, key: Path) -> Connection:
+    """A machine, not connected to yet, whose sudo wants the password."""
+    server.want_password(PASSWORD)
+    return Connection("web-01", endpoint_of(server, key), access)
+
+
+def test_password_is_asked_for_and_commands_run(
+    host: Connection, server: SshServer, person: Person
+) -> None:
+    with host:
+        assert host.run("echo hello") == "hello\n"
+        assert host.run("echo again") == "again\n"
+    assert person.questions == ["sudo password of quartet (asked for once, not kept): "]
+    assert set(server.attempts) == {PASSWORD}
+
+
+def test_command_gets_its_own_input_and_not_the_password(host: Connection) -> None:
+    data = "first line\nquartet: go\n" + "x" * 100_000
+    with host:
+        assert host.run("cat", stdin=data.encode()) == data
+        assert host.run("cat") == ""
+
+
+def test_password_is_on_no_command_line_and_in_no_environment(
+    host: Connection, server: SshServer
+) -> None:
+    with host:
+        shown = host.run("env; cat /proc/$$/cmdline /proc/$PPID/cmdline | tr '\\0' ' '")
+    assert "correct horse" not in shown
+    assert not any("correct horse" in command for command in server.commands)
+
+
+@pytest.mark.usefixtures("host")
+def test_password_is_in_no_description(access: Access) -> None:
+    assert access.sudo is not None
+    access.sudo.unlock("web-01", "quartet", lambda _: True)
+    assert access.sudo.known == PASSWORD
+    assert "correct horse" not in repr(access)
+
+
+def test_sudo_that_asks_nothing_is_given_no_password(
+    host: Connection, server: SshServer, access: Access, person: Person
+) -> None:
+    write_program(server.programs, "sudo", SUDO)
+    with host:
+        assert host.run("cat") == ""
+    assert person.questions == []
+    assert access.sudo is not None
+    assert access.sudo.known is None
+
+
+def test_password_that_sudo_does_not_read_any_more_never_reaches_a_command(
+    host: Connection, server: SshServer, tmp_path: Path
+) -> None:
+    """As where somebody grants sudo without a password in the middle of a run."""
+    leak = tmp_path / "leak"
+    with host:
+        write_program(server.programs, "sudo", 'shift 5; exec "$@"')
+        with pytest.raises(RunEndingError, match="took no password this time"):
+            host.run(f"cat > {leak}", stdin=b"data")
+    assert not leak.exists()
+
+
+def test_sudo_that_asks_for_one_command_and_not_for_another_is_not_trusted(
+    host: Connection, server: SshServer
+) -> None:
+    script = '[ "$1" = -n ] && { echo "sudo: a password is required" >&2; exit 1; }; shift 5'
+    write_program(server.programs, "sudo", f'{script}; exec "$@"')
+    with pytest.raises(RunEndingError, match="a password for one command and none for another"):
+        host.open()
+
+
+def test_wrong_password_is_tried_once_in_all(
+    server: SshServer, make_server: MakeServer, key: Path, tmp_path: Path
+) -> None:
+    servers = [server, make_server("second"), make_server("third")]
+    for each in servers:
+        each.want_password(PASSWORD)
+    known_hosts = write_known_hosts(tmp_path / "known_hosts", servers)
+    person = Person("wrong")
+    access = Access(known_hosts, SudoPassword(person.ask))
+    endpoints = {f"web-{number}": endpoint_of(each, key) for number, each in enumerate(servers)}
+    with (
+        Fleet(endpoints, access) as fleet,
+        pytest.raises(RunEndingError, match="sudo refused the password of quartet") as caught,
+    ):
+        fleet.connect()
+    assert "several things" not in str(caught.value)
+    assert "wrong" not in str(caught.value)
+    assert len(person.questions) == 1
+    assert [line for each in servers for line in each.attempts] == ["wrong"]
+    assert access.sudo is not None
+    assert access.sudo.known is None
+
+
+@pytest.mark.usefixtures("no_lock")
+def test_password_is_asked_for_once_for_many_machines(
+    server: SshServer, make_server: MakeServer, person: Person, key: Path, tmp_path: Path
+) -> None:
+    servers = [server, make_server("second"), make_server("third")]
+    for each in servers:
+        each.want_password(PASSWORD)
+    known_hosts = write_known_hosts(tmp_path / "known_hosts", servers)
+    access = Access(known_hosts, SudoPassword(person.ask))
+    endpoints = {f"web-{number}": endpoint_of(each, key) for number, each in enumerate(servers)}
+    with Fleet(endpoints, access) as fleet:
+        answers = fleet.each(dict.fromkeys(endpoints, "cat"), lambda host, it: host.run(it))
+    assert set(answers.values()) == {""}
+    assert len(person.questions) == 1
+
+
+def test_root_needs_no_sudo(server: SshServer, access: Access, person: Person, key: Path) -> None:
+    write_program(server.programs, "sudo", "exit 64")
+    with Connection("web-01", endpoint_of(server, key, user="root"), access) as host:
+        assert host.run("echo hello") == "hello\n"
+    assert person.questions == []
+    assert [command.split()[0] for command in server.commands] == ["flock"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "sudo: a password is required",
+        "sudo: interactive authentication is required",
+        "sudo: Interaction is required",
+    ],
+    ids=["sudo", "sudo-rs", "newer sudo-rs"],
+)
+def test_sudo_says_in_several_ways_that_it_wants_a_password(
+    words: str, host: Connection, server: SshServer, person: Person
+) -> None:
+    program = server.programs / "sudo"
+    program.write_text(program.read_text().replace("sudo: a password is required", words))
+    host.open()
+    host.close()
+    assert len(person.questions) == 1
+
+
+def test_sudo_is_asked_in_english_whatever_the_machine_speaks(
+    host: Connection, server: SshServer, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    program = server.programs / "sudo"
+    german = program.read_text().replace("'sudo: a password is required'", '"$words"')
+    words = "words='sudo: Ein Passwort ist notwendig'"
+    english = "[ \"$LC_ALL\" != C ] || words='sudo: a password is required'"
+    program.write_text(german.replace("\n", f"\n{words}\n{english}\n", 1))
+    with host:
+        assert host.run("echo hello") == "hello\n"
+    assert len(person.questions) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo 'sudo: sorry, you must have a tty to run sudo' >&2; exit 1", "must have a tty"),
+        ("exit 127", "there is no sudo"),
+    ],
+)
+def test_sudo_that_is_of_no_use_is_told_without_a_question(
+    script: str, reason: str, host: Connection, server: SshServer, person: Person
+) -> None:
+    write_program(server.programs, "sudo", script)
+    with pytest.raises(RunEndingError, match=reason) as caught:
+        host.open()
+    assert caught.value.where == "web-01"
+    assert "usermod -aG sudo" in caught.value.next_step
+    assert person.questions == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "quartet is not in the sudoers file.",
+        "Sorry, user quartet is not allowed to execute '/usr/bin/sh' as root on web-01.",
+        "sudo: I'm sorry quartet. I'm afraid I can't do that",
+    ],
+)
+def test_right_password_of_a_user_who_may_not_is_no_wrong_password(
+    words: str, host: Connection, server: SshServer
+) -> None:
+    program = server.programs / "sudo"
+    right = program.read_text().replace('exec "$@"', f'{{ echo "{words}" >&2; exit 1; }}')
+    program.write_text(right)
+    with pytest.raises(RunEndingError, match="can't become root with sudo") as caught:
+        host.open()
+    assert "refused the password" not in str(caught.value)
+
+
+def test_nothing_stays_open_where_nobody_becomes_root(host: Connection, server: SshServer) -> None:
+    write_program(server.programs, "sudo", "exit 127")
+    with pytest.raises(RunEndingError):
+        host.open()
+    assert silent(server)
+
+
+def test_command_that_fails_under_sudo_keeps_its_own_status(host: Connection) -> None:
+    with host, pytest.raises(CommandFailedError) as caught:
+        host.run("echo sorry >&2; exit 3")
+    assert caught.value.exit_code == 3
+    assert "correct horse" not in str(caught.value)
+
+
+def test_without_a_password_to_ask_for_sudo_has_to_need_none(
+    host: Connection, server: SshServer, access: Access
+) -> None:
+    access.sudo = None
+    with host, pytest.raises(CommandFailedError, match="a password is required") as caught:
+        host.run("true")
+    assert "sudo without a password" in caught.value.next_step
+    assert server.attempts == []
