@@ -46,6 +46,11 @@ def provision(
 ) -> None:
     """Bring machines to their desired state, or only show what that would change."""
     machines, replicas = system.limited_to(limit) or (), system.named(reclone)
+    if only:
+        # Before anybody is asked for a password.
+        from provision import provisioning  # noqa: PLC0415
+
+        provisioning.selection(machines, split(only), replicas)
     system.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with lab_lock(system.folder / "provision.lock", "provision"), system.fleet() as fleet:
         from provision import provisioning  # noqa: PLC0415

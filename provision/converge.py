@@ -92,7 +92,8 @@ class Convergence:
             else:
                 survey.snapshots[name] = answer
                 survey.hosts[name] = self._fleet[name]
-        survey.refusals = [*self._missing(survey), *refusals(self._topology, survey.snapshots)]
+        chosen = {n: each for n, each in survey.snapshots.items() if self._selection.has(n)}
+        survey.refusals = [*self._missing(survey), *refusals(self._topology, chosen)]
         self._plan(survey)
         return survey
 

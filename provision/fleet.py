@@ -59,6 +59,8 @@ class Fleet:
             name: self._pool.submit(self._do, name, argument, action)
             for name, argument in arguments.items()
         }
+        if self._access.sudo is not None:
+            self._access.sudo.serve(futures.values())
         answers: dict[str, Answer | QuartetError] = {}
         for name, future in futures.items():
             try:

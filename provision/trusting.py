@@ -115,8 +115,13 @@ def _confirm(client: SshClient, findings: Sequence[Finding], *, yes: bool) -> No
         return
     say("compare them with what each machine says of itself:")
     say("  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub   (on its own console)")
+    changed = [each.name for each in new if each.known is not None]
+    if yes and changed:
+        raise QuartetError(
+            ", ".join(changed), "the host key has changed; --yes is for new ones", "./lab trust"
+        )
     if not yes and not confirm(f"Trust {', '.join(each.name for each in new)}? [y/N] "):
-        raise QuartetError("trust", "not confirmed; nothing was recorded", "./lab trust")
+        raise QuartetError("trust", "not confirmed; these keys were not recorded", "./lab trust")
     # known_as alone: one line for a host, whatever it is called in topology.yml.
     client.trust({each.endpoint.known_as: (each.endpoint.known_as, each.key.line) for each in new})
     say(f"recorded in {client.known_hosts}")

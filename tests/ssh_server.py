@@ -194,9 +194,7 @@ class SshServer:
         channel.close()
 
 
-def _lead(
-    source: paramiko.Channel | socket.socket, sink: paramiko.Channel | socket.socket
-) -> None:
+def _lead(source: paramiko.Channel | socket.socket, sink: paramiko.Channel | socket.socket) -> None:
     try:
         while chunk := source.recv(65536):
             sink.sendall(chunk)

@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from provision.connection import UnreachableError
+from provision.connection import HostKeyError, RunEndingError, UnreachableError
 from provision.converge import START_DATABASE, Convergence, Selection, Survey
+from provision.distribution import DISTRIBUTION, Distribution
 from provision.errors import QuartetError
 from provision.fleet import Fleet
 from provision.mysql.gtid import GtidSet
@@ -225,3 +226,54 @@ def test_facts_of_files_are_asked_by_path() -> None:
     _survey(fleet)
     asked = fleet["lb-01"].questions[0]
     assert Fact(FILES, "/etc/haproxy/haproxy.cfg") in asked
+
+
+def _with_failures(*failures: QuartetError) -> Survey:
+    return Survey(failures={error.where: error for error in failures})
+
+
+def test_machine_that_is_not_who_it_was_ends_the_run_and_a_plan_too() -> None:
+    survey = _with_failures(
+        UnreachableError("db-03", "is off"), HostKeyError("web-01", "its host key has changed")
+    )
+    for check in (survey.raise_if_unsafe, survey.raise_if_refused):
+        with pytest.raises(HostKeyError, match=r"^web-01: its host key has changed"):
+            check()
+
+
+def test_what_ends_the_run_for_all_is_told_once() -> None:
+    password = RunEndingError("web-01", "sudo refused the password")
+    survey = Survey(failures={"web-01": password, "web-02": password})
+    with pytest.raises(RunEndingError) as caught:
+        survey.raise_if_unsafe()
+    assert caught.value is password
+
+
+def test_machine_that_is_merely_off_ends_no_run_of_a_lab() -> None:
+    survey = _survey(MemoryFleet(off=["db-03"]))
+    survey.raise_if_refused()
+
+
+def test_refusal_ends_the_run_before_anything_is_changed_but_not_the_plan() -> None:
+    rocky = Distribution("rocky", "Rocky Linux 9")
+    fleet = MemoryFleet(has={DISTRIBUTION.kind.name: {DISTRIBUTION.key: rocky}})
+    survey = _survey(fleet)
+    survey.raise_if_unsafe()
+    with pytest.raises(QuartetError, match="several things are in the way") as caught:
+        survey.raise_if_refused()
+    assert str(caught.value).count("runs Rocky Linux 9") == len(TOPOLOGY.machines)
+    assert survey.plans
+    assert not any(each.scripts for each in fleet.machines.values())
+
+
+@pytest.mark.parametrize(
+    ("machines", "is_refused"), [((), True), (("db-03",), True), (("web-01",), False)]
+)
+def test_all_servers_that_a_run_is_about_have_to_answer(
+    machines: tuple[str, ...], is_refused: bool
+) -> None:
+    servers = TOPOLOGY.model_copy(update={"provider": "ssh"})
+    fleet = cast("Fleet", MemoryFleet(off=["db-03"]))
+    selection = Selection(machines=machines)
+    survey = Convergence(servers, SecretStore(None), fleet, selection).survey()
+    assert [error.where for error in survey.refusals] == (["db-03"] if is_refused else [])

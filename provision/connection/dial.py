@@ -13,7 +13,12 @@ from paramiko.ssh_exception import (
     PasswordRequiredException,
 )
 
-from provision.connection.failures import HostKeyError, UnreachableError, reason
+from provision.connection.failures import (
+    IS_IT_RUNNING,
+    HostKeyError,
+    UnreachableError,
+    reason,
+)
 from provision.connection.ways import CONNECT_TIMEOUT_S, way_to
 from provision.lab.base import Endpoint
 
@@ -139,7 +144,7 @@ def _unreachable(name: str, target: str, why: str) -> UnreachableError:
     return UnreachableError(
         name,
         f"can't be reached at {target}: {why}",
-        f"is it running? `./lab status`, then `./lab up --limit {name}`",
+        IS_IT_RUNNING.format(name=name),
     )
 
 

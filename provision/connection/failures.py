@@ -3,6 +3,7 @@
 from provision.errors import QuartetError
 
 _LAST_LINES = 15
+IS_IT_RUNNING = "is it running? `./lab status`; `./lab up --limit {name}` boots a lab's machine"
 
 
 class UnreachableError(QuartetError):

@@ -11,6 +11,7 @@ from paramiko import SSHException
 
 from provision.connection.access import Access
 from provision.connection.failures import (
+    IS_IT_RUNNING,
     CommandFailedError,
     RunEndingError,
     UnreachableError,
@@ -170,7 +171,7 @@ class Connection:
         return UnreachableError(
             self.name,
             f"can't be reached at {target}: the connection was lost: {why}",
-            f"is it running? `./lab status`, then `./lab up --limit {self.name}`",
+            IS_IT_RUNNING.format(name=self.name),
         )
 
     def _no_root(self, why: str) -> RunEndingError:

@@ -1,20 +1,29 @@
 """The password for sudo: asked for once, kept in memory alone, and never on a command line."""
 
+import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from typing import Any
 
 from provision.connection.failures import RunEndingError
 
 Ask = Callable[[str], str]
 Try = Callable[[str], bool]
+LOOK_EVERY_S = 0.05
 
 
 class SudoPassword:
-    """One password for all machines of a run; `ask` puts the question to the person."""
+    """One password for all machines of a run; `ask` puts the question to the person.
+
+    Connections are made in threads, and the question is put in the main one: an interrupt from the
+    keyboard arrives there, and a terminal that is left in the middle of a question stays silent.
+    """
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._lock = threading.Lock()
+        self._questions: queue.SimpleQueue[tuple[str, Future[str]]] = queue.SimpleQueue()
         self._password: str | None = None
         self._refused: RunEndingError | None = None
 
@@ -36,7 +45,8 @@ class SudoPassword:
             if self._refused is not None:
                 raise self._refused
             if self._password is None:
-                self._password = self._ask(f"sudo password of {user} (asked for once, not kept): ")
+                question = f"sudo password of {user} (asked for once, not kept): "
+                self._password = self._answer_to(question)
             if not accepts(self._password):
                 self._refused = RunEndingError(
                     name,
@@ -45,3 +55,24 @@ class SudoPassword:
                 )
                 raise self._refused
             return self._password
+
+    def serve(self, awaited: Collection[Future[Any]]) -> None:
+        """Put the threads' questions to the person until all of these are done."""
+        while not all(future.done() for future in awaited):
+            try:
+                question, answer = self._questions.get(timeout=LOOK_EVERY_S)
+            except queue.Empty:
+                continue
+            try:
+                answer.set_result(self._ask(question))
+            except BaseException as error:
+                answer.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+
+    def _answer_to(self, question: str) -> str:
+        if threading.current_thread() is threading.main_thread():
+            return self._ask(question)
+        answer: Future[str] = Future()
+        self._questions.put((question, answer))
+        return answer.result()

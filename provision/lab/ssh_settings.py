@@ -9,8 +9,11 @@ from pathlib import Path
 from provision.errors import QuartetError
 from provision.lab.base import Endpoint
 
-HOP = re.compile(r"(?:(?P<user>[^@]+)@)?(?P<host>[^:@]+)(?::(?P<port>[0-9]+))?")
+HOP = re.compile(
+    r"(?:(?P<user>[^@]+)@)?(?:\[(?P<v6>[^]]+)\]|(?P<host>[^:@\[\]]+))(?::(?P<port>[0-9]+))?"
+)
 MOST_HOPS = 8
+ANSWER_WITHIN_S = 10
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def _jump(where: str, jump: str, login: Login, hops: int) -> Endpoint:
     if match is None:
         raise QuartetError(where, f"jump host {nearest!r} is not [USER@]HOST[:PORT]", "mend it")
     port = int(match["port"]) if match["port"] else None
-    hop = Login(match["host"], match["user"], port, login.key, before or None)
+    hop = Login(match["v6"] or match["host"], match["user"], port, login.key, before or None)
     return endpoint_for(f"{where}: its jump host {nearest}", hop, hops + 1)
 
 
@@ -67,7 +70,7 @@ def _settings(where: str, login: Login) -> Mapping[str, str]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=10,
+            timeout=ANSWER_WITHIN_S,
             check=True,
         )
     except FileNotFoundError as error:

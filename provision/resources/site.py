@@ -15,7 +15,7 @@ ENABLED = f"{ROOT}/sites-enabled/default"
 AVAILABLE = f"{ROOT}/sites-available/default"
 DEFAULT_KEY, LISTENS_KEY = "default", "listens"
 OWN = "the package's own"
-_LISTEN = re.compile(r"\s*listen\s+([^;\s]+)")
+_LISTEN = re.compile(r"(?:^|[\s;{])listen\s+([^;\s]+)")
 _IS_PACKAGES_OWN = (
     f"want=$(dpkg-query -W -f='${{Conffiles}}\\n' nginx-common 2>/dev/null |"
     f" awk '$1 == \"{AVAILABLE}\" {{print $2}}')\n"
@@ -26,7 +26,7 @@ _IS_PACKAGES_OWN = (
 
 def _script(_: Sequence[str]) -> str:
     return (
-        f"grep -HsE '^[[:space:]]*listen[[:space:]]' {ROOT}/conf.d/*.conf"
+        f"grep -HsE '^[^#]*(^|[[:space:];{{])listen[[:space:]]' {ROOT}/conf.d/*.conf"
         f" {ROOT}/sites-enabled/* 2>/dev/null\n"
         f"if [ -e {ENABLED} ]; then {_IS_PACKAGES_OWN}"
         ' && echo "default: the package\'s own" || echo "default: changed"; fi'
@@ -41,8 +41,8 @@ def _parse(output: str) -> dict[str, Any]:
         name, _, rest = line.partition(":")
         if name == "default":
             default = rest.strip()
-        elif match := _LISTEN.match(rest):
-            listens.setdefault(name, []).append(match[1])
+        else:
+            listens.setdefault(name, []).extend(_LISTEN.findall(rest.partition("#")[0]))
     return {DEFAULT_KEY: default, LISTENS_KEY: listens}
 
 

@@ -8,6 +8,7 @@ import pytest
 from provision.connection import Access, CommandFailedError, Connection, UnreachableError
 from provision.errors import QuartetError
 from provision.fleet import Fleet
+from provision.lab.base import Endpoint
 from tests.connection.ssh_parts import closed_port, endpoint_of, silent, write_known_hosts
 from tests.site_parts import TOPOLOGY
 from tests.ssh_server import SshServer
@@ -63,7 +64,10 @@ def test_connecting_waits_for_all_and_tells_who_is_off(fleet: Fleet) -> None:
 def test_machine_that_was_not_booted_says_so(server: SshServer, key: Path, tmp_path: Path) -> None:
     reason = UnreachableError("web-02", "has not been booted yet")
     known_hosts = write_known_hosts(tmp_path / "known_hosts", [server])
-    endpoints = {"web-01": endpoint_of(server, key), "web-02": reason}
+    endpoints: dict[str, Endpoint | QuartetError] = {
+        "web-01": endpoint_of(server, key),
+        "web-02": reason,
+    }
     with Fleet(endpoints, Access(known_hosts)) as fleet:
         answers = fleet.each(dict.fromkeys(endpoints, ""), lambda host, _: host.name)
     assert answers == {"web-01": "web-01", "web-02": reason}
@@ -73,8 +77,8 @@ def test_fleet_hangs_up_also_where_nobody_has_waited_for_it(
     server: SshServer, key: Path, tmp_path: Path
 ) -> None:
     known_hosts = write_known_hosts(tmp_path / "known_hosts", [server])
-    endpoints: dict[str, object] = {f"web-{n}": endpoint_of(server, key) for n in range(8)}
-    with pytest.raises(QuartetError, match="no such role"), Fleet(endpoints, Access(known_hosts)):  # type: ignore[arg-type]
+    endpoints = {f"web-{number}": endpoint_of(server, key) for number in range(8)}
+    with pytest.raises(QuartetError, match="no such role"), Fleet(endpoints, Access(known_hosts)):
         raise QuartetError("--only", "no such role")
     assert server.logins
     assert silent(server)

@@ -17,7 +17,9 @@ from provision.connection import (
     UnreachableError,
     offered_key,
 )
+from provision.waiting import is_reached
 from tests.connection.ssh_parts import (
+    DEADLINE_S,
     KNOWN,
     OTHER,
     closed_port,
@@ -115,4 +117,4 @@ def test_key_is_asked_for_through_the_users_own_program(
     command = f"{relay_command(tmp_path)} 127.0.0.1 {server.port}"
     endpoint = endpoint_of(server, key, port=1, proxy_command=command)
     assert offered_key("web-01", endpoint).line == line_of(KNOWN)
-    assert not [each for each in threads_named("proxy command") if each.join(5) or each.is_alive()]
+    assert is_reached(lambda: not threads_named("proxy command"), within_s=DEADLINE_S)

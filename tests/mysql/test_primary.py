@@ -144,3 +144,12 @@ def test_lossless_is_switched_on_last_and_seen() -> None:
     assert host.statements == [f"{ON};\n".replace(";\n", "; ").strip().rstrip(";")]
     assert lossless.requires == (("web-01", PRIMARY_ID),)
     assert PRIMARY_ID in lossless.triggers
+
+
+def test_primary_without_replicas_waits_for_none() -> None:
+    alone = Lossless("web-01", has_replicas=False)
+    host = RecordingHost(database(GOOD))
+    assert changed_keys(alone, database(GOOD)) == {"waits for a replica": "yes"}
+    assert changed_keys(alone, database(BLANK)) == {}
+    alone.apply(host, {})
+    assert host.statements == [OFF]

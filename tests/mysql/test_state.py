@@ -7,6 +7,7 @@ import pytest
 
 from provision.mysql.state import (
     SERVER,
+    Channel,
     DatabaseState,
     Source,
     database_state,
@@ -180,6 +181,28 @@ def test_server_whose_package_wrote_a_transaction_is_still_blank() -> None:
 
 def test_server_with_our_accounts_is_not_blank_though_its_database_was_dropped() -> None:
     assert not _state(PRIMARY.replace("schema\tapp\n", "")).is_blank
+
+
+@pytest.mark.parametrize(
+    ("rows", "channels"),
+    [
+        ("", ()),
+        ("channel\t10.0.0.1\t\n", (Channel("10.0.0.1", ""),)),
+        ("channel\t10.0.0.1\n", (Channel("10.0.0.1", ""),)),
+        (
+            "channel\t10.0.0.1\treports\nchannel\t10.0.0.2\tshop\n",
+            (Channel("10.0.0.1", "reports"), Channel("10.0.0.2", "shop")),
+        ),
+    ],
+    ids=["none", "usual", "without its empty name", "named"],
+)
+def test_channels_are_read(rows: str, channels: tuple[Channel, ...]) -> None:
+    assert _state(f"{BLANK}{rows}").channels == channels
+
+
+def test_version_is_read() -> None:
+    assert _state(f"{BLANK}version\t8.4.6-0ubuntu1\n").version == "8.4.6-0ubuntu1"
+    assert _state("").version == ""
 
 
 def test_server_with_data_that_never_was_replicated_is_foreign() -> None:

@@ -66,9 +66,12 @@ def test_stamp_is_forgotten_before_the_site_goes(
 def test_sites_are_told_with_what_they_listen_on(host: LocalHost, nginx: Path) -> None:
     (nginx / "conf.d" / "shop.conf").write_text(
         "server {\n  listen 8080;\n\tlisten 10.0.0.1:443 ssl;\n  # listen 1;\n}\n"
+        "server { listen 81; listen [::]:82; } # listen 3;\n"
     )
     snapshot = host.read([LISTENS, DEFAULT])
-    assert site_listens(snapshot) == {str(nginx / "conf.d" / "shop.conf"): ["8080", "10.0.0.1:443"]}
+    assert site_listens(snapshot) == {
+        str(nginx / "conf.d" / "shop.conf"): ["8080", "10.0.0.1:443", "81", "[::]:82"]
+    }
 
 
 def test_changed_default_site_is_told_too(host: LocalHost, nginx: Path) -> None:

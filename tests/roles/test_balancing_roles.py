@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import dns.rdatatype
@@ -133,6 +134,22 @@ def test_zone_is_reloaded_and_the_configuration_restarted() -> None:
     assert config.check == ("nsd-checkconf", "{new}")
     assert "ip-address: 192.168.56.10@53" in config.content
     assert "zonefile: /etc/nsd/quartet.zone" in config.content
+
+
+def test_dns_also_answers_at_the_public_address_and_gives_it_out() -> None:
+    public = IPv4Address("198.51.100.10")
+    machines = [
+        each.model_copy(update={"public_address": public}) if each == LB else each
+        for each in TOPOLOGY.machines
+    ]
+    topology = variant(machines=tuple(machines))
+    *_, zone, config, _ = dns_role.resources(topology.machine("lb-01"), site_of(topology))
+    assert isinstance(zone, File)
+    assert isinstance(config, File)
+    listens = re.findall(r"(?m)^\s*ip-address: (\S+)$", config.content)
+    assert listens == ["192.168.56.10@53", "198.51.100.10@53"]
+    found = dns.zone.from_text(zone.content, topology.domain).get_rdataset("@", "A")
+    assert [str(each) for each in found or ()] == ["198.51.100.10"]
 
 
 @pytest.mark.skipif(not shutil.which("nsd-checkzone"), reason="NSD is not on this host")

@@ -1,0 +1,167 @@
+"""What a machine runs, asked by the real scripts, with package tools of the tests' own."""
+
+from pathlib import Path
+
+import pytest
+
+from provision import distribution
+from provision.distribution import (
+    DISTRIBUTION,
+    SERVER_PACKAGE,
+    Distribution,
+    ServerPackage,
+    distribution_of,
+    server_package_of,
+    version_tuple,
+)
+from provision.resources import Fact, FactKind, Snapshot
+from tests.local_host import LocalHost, write_program
+
+POLICY = "mysql-server:\\n  Installed: (none)\\n  Candidate: {candidate}\\n  Version table:\\n"
+
+
+class Machine:
+    """A machine of files below a folder; nothing is installed and apt has its lists."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder
+        self.lists = folder / "var/lib/apt/lists"
+        self.data = folder / "var/lib/mysql"
+        self.release = folder / "etc/os-release"
+        for each in (self.lists, self.data, self.release.parent):
+            each.mkdir(parents=True)
+        (self.lists / "deb.example.org_Packages.lz4").touch()
+        self.install()
+        self.offer("8.4.6-0ubuntu1")
+
+    def install(self, *packages: str) -> None:
+        """Let dpkg say so, in lines of `package status`."""
+        lines = "".join(f"{each}\\n" for each in packages)
+        write_program(self.root / "bin", "dpkg-query", f"printf '{lines}'")
+
+    def offer(self, candidate: str) -> None:
+        """Let apt say so, in German unless it is told to speak English."""
+        english = POLICY.format(candidate=candidate)
+        german = english.replace("Candidate", "Installationskandidat")
+        script = f"[ \"$LC_ALL\" = C ] && printf '{english}' || printf '{german}'"
+        write_program(self.root / "bin", "apt-cache", script)
+
+    def ask(self, fact: Fact) -> Snapshot:
+        """Ask with the real script, about this machine's files in place of the host's."""
+
+        def script(keys: object) -> str:
+            text = fact.kind.script([fact.key])
+            for path in ("/var/lib/apt/lists", "/var/lib/mysql", "/etc/os-release"):
+                text = text.replace(path, f"{self.root}{path}")
+            return text
+
+        kind = FactKind(fact.kind.name, script, fact.kind.parse)
+        return LocalHost(self.root / "bin").read([Fact(kind, fact.key)])
+
+    @property
+    def server(self) -> ServerPackage:
+        return server_package_of(self.ask(SERVER_PACKAGE))
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("release", "expected", "has_apt"),
+    [
+        ('ID=debian\nPRETTY_NAME="Debian GNU/Linux 12"', ("debian", "Debian GNU/Linux 12"), True),
+        ("ID=ubuntu\nID_LIKE=debian\nPRETTY_NAME='Ubuntu 24.04'", ("debian", "Ubuntu 24.04"), True),
+        (
+            'ID=linuxmint\nID_LIKE="ubuntu debian"\nPRETTY_NAME="Mint a=b"',
+            ("debian", "Mint a=b"),
+            True,
+        ),
+        ('ID=rocky\nID_LIKE="rhel fedora"\nPRETTY_NAME=Rocky', ("rocky", "Rocky"), False),
+        ("ID=alpine", ("alpine", ""), False),
+        ("", ("", ""), True),
+    ],
+    ids=["debian", "ubuntu", "child", "rocky", "no name", "nothing"],
+)
+def test_distribution_is_read(
+    release: str, expected: tuple[str, str], has_apt: bool, machine: Machine
+) -> None:
+    machine.release.write_text(f"{release}\n")
+    found = distribution_of(machine.ask(DISTRIBUTION))
+    assert found == Distribution(*expected)
+    assert found.has_apt is has_apt
+
+
+def test_machine_without_a_release_file_can_not_tell(machine: Machine) -> None:
+    assert distribution_of(machine.ask(DISTRIBUTION)) == Distribution()
+    assert distribution_of(Snapshot({})).has_apt
+
+
+def test_this_host_tells_what_it_is() -> None:
+    found = distribution_of(LocalHost().read([DISTRIBUTION]))
+    release = Path("/etc/os-release")
+    assert found.title in (release.read_text() if release.exists() else "")
+
+
+@pytest.mark.parametrize(
+    ("line", "installed", "is_mysql"),
+    [
+        ("mysql-server-8.4 ii ", "mysql-server-8.4", True),
+        ("mysql-server-8.4 iF ", "mysql-server-8.4", True),
+        ("mariadb-server ii ", "mariadb-server", False),
+        ("mysql-community-server ii ", "mysql-community-server", False),
+        ("percona-server-server hi ", "percona-server-server", False),
+    ],
+)
+def test_server_that_is_installed_is_named(
+    line: str, installed: str, is_mysql: bool, machine: Machine
+) -> None:
+    machine.install("mysql-server un ", "mariadb-server-10.5 rc ", line)
+    assert machine.server == ServerPackage(installed=installed)
+    assert machine.server.is_mysql is is_mysql
+
+
+def test_server_that_was_removed_or_never_installed_is_none(machine: Machine) -> None:
+    machine.install("mysql-server-8.0 rc ", "mariadb-server un ", "mysql-server pn ")
+    assert machine.server == ServerPackage(candidate="8.4.6-0ubuntu1")
+
+
+def test_candidate_is_read_whatever_language_the_machine_speaks(machine: Machine) -> None:
+    machine.offer("8.0.44-0ubuntu0.22.04.1")
+    assert machine.server.candidate == "8.0.44-0ubuntu0.22.04.1"
+
+
+def test_release_without_mysql_has_no_candidate(machine: Machine) -> None:
+    machine.offer("(none)")
+    assert machine.server.candidate == "none"
+    write_program(machine.root / "bin", "apt-cache", "exit 100")
+    assert machine.server.candidate == "none"
+
+
+def test_apt_that_was_never_updated_is_not_asked(machine: Machine) -> None:
+    machine.offer("(none)")
+    (machine.lists / "deb.example.org_Packages.lz4").unlink()
+    assert machine.server == ServerPackage()
+
+
+def test_data_of_a_server_that_is_gone_is_seen(machine: Machine) -> None:
+    (machine.data / "ibdata1").touch()
+    assert machine.server.has_data
+    machine.install("mysql-server-8.4 ii ")
+    assert not machine.server.has_data
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("8.4.6-0ubuntu1", (8, 4, 6)),
+        ("8.0.26", (8, 0, 26)),
+        ("9.1.0-commercial", (9, 1, 0)),
+        ("", ()),
+        ("unknown", ()),
+    ],
+)
+def test_version_is_compared_as_numbers(text: str, numbers: tuple[int, ...]) -> None:
+    assert version_tuple(text) == numbers
+    assert version_tuple("8.0.100") >= distribution.OLDEST_MYSQL
