@@ -165,7 +165,7 @@ def test_nothing_is_recorded_without_a_yes(
     trust: Trust, client: SshClient, person: Person, servers: dict[str, SshServer]
 ) -> None:
     person.answer = False
-    with pytest.raises(QuartetError, match="not confirmed; not recorded"):
+    with pytest.raises(QuartetError, match="not confirmed; these keys were not recorded"):
         trust("web-01", "web-02")
     assert client.known() == []
     assert len(person.questions) == 1
