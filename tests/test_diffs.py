@@ -21,8 +21,17 @@ def test_changed_line_is_shown_with_both_sides(tmp_path: Path) -> None:
     path.write_text("one\ntwo\nthree\n")
     diff = _diffs(File(str(path), "one\n2\nthree\n"))[str(path)]
     lines = diff.splitlines()
-    assert lines[:2] == [f"--- {path} (live)", f"+++ {path} (new)"]
+    kept = f"live, to be kept as {path}.before-quartet"
+    assert lines[:2] == [f"--- {path} ({kept})", f"+++ {path} (new)"]
     assert lines[3:] == [" one", "-two", "+2", " three"]
+
+
+def test_file_that_was_kept_already_is_just_live(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("one\n")
+    (tmp_path / "file.before-quartet").write_text("the owner's")
+    diff = _diffs(File(str(path), "two\n"))[str(path)]
+    assert diff.splitlines()[0] == f"--- {path} (live)"
 
 
 def test_new_file_is_all_new(tmp_path: Path) -> None:

@@ -28,13 +28,17 @@ def keep_first(path: str) -> list[str]:
 
     The name doesn't end as the original's does, so no wildcard include takes the copy in.
     """
-    kept = shlex.quote(f"{path}{KEPT}")
-    live, ours = shlex.quote(path), shlex.quote(f"{OURS}{path}")
     return [
-        f"if [ -e {live} ] && [ ! -e {ours} ] && [ ! -e {kept} ]; then",
-        f"  cp -pT -- {live} {kept}.new && mv -fT -- {kept}.new {kept}",
+        f"path={shlex.quote(path)}",
+        f'if [ -e "$path" ] && {keeps("path")}; then',
+        f'  cp -pT -- "$path" "$path"{KEPT}.new && mv -fT -- "$path"{KEPT}.new "$path"{KEPT}',
         "fi",
     ]
+
+
+def keeps(variable: str) -> str:
+    """The shell condition that the file, whose path is in the variable, was never ours or kept."""
+    return f'[ ! -e {OURS}"${variable}" ] && [ ! -e "${variable}"{KEPT} ]'
 
 
 def remember_ours(path: str) -> list[str]:
