@@ -30,7 +30,7 @@ def up(system: System, limit: str | None) -> None:
     provision(system, limit=limit)
     away = [name for name, state in lab.status().items() if state is not MachineState.RUNNING]
     if away:
-        say(f"not verified: {', '.join(away)} is not running; ./lab up boots everything")
+        say(f"not verified: {', '.join(away)} is not running (`./lab up` boots a lab's machines)")
     else:
         verify(system, disruptive=False, settle_s=SETTLE_S)
     overview.print_system(system.topology)

@@ -34,7 +34,8 @@ class ServerPackage:
     """Which database server is installed on a machine, and which could be.
 
     `candidate` is the version that apt would install, "none" where there is none, and empty where
-    a server is installed or apt knows nothing yet, as before its first update.
+    a server is installed or apt knows nothing yet, as before its first update. `has_data` tells
+    whether it runs, or has anything that its package did not bring.
     """
 
     installed: str = ""
@@ -54,8 +55,8 @@ def _os_script(_: Sequence[str]) -> str:
     )
 
 
-# Packages that are removed but not purged (rc) count as not installed. Only a machine without a
-# server is asked for more, since apt takes its time.
+# Packages that are removed but not purged (rc) count as not installed. apt takes its time, so only
+# a machine without a server is asked what it would install.
 _SERVER_SCRIPT = r"""
 server=$(dpkg-query -W -f='${Package} ${db:Status-Abbrev}\n' \
     'mysql-server*' 'mysql-community-server*' 'mariadb-server*' 'percona-server-server*' \
@@ -69,6 +70,10 @@ if [ -z "$server" ]; then
         case $candidate in ''|'(none)') candidate=none ;; esac
         echo "candidate=$candidate"
     fi
+elif [ -n "$(find /var/lib/mysql -mindepth 1 -maxdepth 1 -name '*relay-bin*' -o \
+        -mindepth 1 -maxdepth 1 -type d ! -name mysql ! -name sys ! -name performance_schema \
+        ! -name '#*' 2>/dev/null)" ] || pgrep -x mysqld >/dev/null; then
+    echo data=yes
 fi
 """
 
@@ -89,6 +94,22 @@ def _server(output: str) -> dict[str, ServerPackage]:
 
 DISTRIBUTION = Fact(FactKind("distribution", _os_script, _os), "os")
 SERVER_PACKAGE = Fact(FactKind("server package", lambda _: _SERVER_SCRIPT, _server), "server")
+
+
+def _addresses_script(_: Sequence[str]) -> str:
+    return "ip -4 -o addr show 2>/dev/null | awk '{print $4}'"
+
+
+def _addresses(output: str) -> dict[str, tuple[str, ...]]:
+    return {"own": tuple(line.partition("/")[0] for line in output.splitlines() if line)}
+
+
+ADDRESSES = Fact(FactKind("addresses", _addresses_script, _addresses), "own")
+
+
+def addresses_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """The machine's own IPv4 addresses; none where it can't tell."""
+    return snapshot.get(ADDRESSES) or ()
 
 
 def distribution_of(snapshot: Snapshot) -> Distribution:

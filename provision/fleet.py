@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Self, TypeVar
 
-from provision.connection import Access, Connection
+from provision.connection import Access, Connection, RunEndingError
 from provision.errors import QuartetError, raise_joined
 from provision.lab.base import Endpoint
 
@@ -34,7 +34,9 @@ class Fleet:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None and self._access.sudo is not None:
+            self._access.sudo.cancel()
         # A connection that is still being made would outlive its closing.
         wait(self._opening.values())
         list(self._pool.map(lambda connection: connection.close(), self._connections.values()))
@@ -45,9 +47,9 @@ class Fleet:
         return self._connections[name]
 
     def connect(self) -> None:
-        """Wait until all are connected; raise QuartetError with all that went wrong."""
+        """Wait until all are connected, or not; raise RunEndingError where one must stop a run."""
         answers = self.each(dict.fromkeys(self._connections), lambda host, _: host.name)
-        raise_joined([each for each in answers.values() if isinstance(each, QuartetError)])
+        raise_joined([each for each in answers.values() if isinstance(each, RunEndingError)])
 
     def each(
         self,

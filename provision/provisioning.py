@@ -67,7 +67,8 @@ def show(topology: Topology, secrets: Path, fleet: Fleet, selected: Selection) -
     failures += [survey.undecided] if survey.undecided else []
     failures += survey.refusals
     if failures:
-        raise QuartetError("plan", "not complete\n" + "\n".join(map(str, failures)))
+        told = dict.fromkeys(map(str, failures))
+        raise QuartetError("plan", "not complete\n" + "\n".join(told))
 
 
 def _founded(secrets: Path) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import fabric
 
 from provision.connection.dial import dial
-from provision.connection.failures import RunEndingError, UnreachableError
+from provision.connection.failures import HostKeyError, UnreachableError
 from provision.connection.sudo import SudoPassword
 from provision.lab.base import Endpoint
 
@@ -68,12 +68,12 @@ class _Hop:
         name = f"jump host {self._endpoint.host}"
         try:
             return access.open(name, self._endpoint)
-        except RunEndingError as error:
+        except HostKeyError as error:
             self._error = error
             raise
         except UnreachableError as error:
-            # No machine behind it can be reached either, so this ends the run, with one message.
+            # Told once, in the same words for each machine behind it.
             user, host, port = self._endpoint.user, self._endpoint.host, self._endpoint.port
             login = f"see what ssh says of it: ssh -p {port} {user}@{host}"
-            self._error = RunEndingError(error.where, error.what, login)
+            self._error = UnreachableError(error.where, error.what, login)
             raise self._error from error

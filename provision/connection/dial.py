@@ -2,11 +2,14 @@
 
 import logging
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import fabric
+from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko import Channel, MissingHostKeyPolicy, PKey, SSHException
+from paramiko.pkey import UnknownKeyType
 from paramiko.ssh_exception import (
     AuthenticationException,
     BadHostKeyException,
@@ -52,7 +55,10 @@ def dial(
     way: Channel | socket.socket | None = None
     try:
         connection.client.load_host_keys(str(known_hosts))
-        connection.connect_kwargs["pkey"] = _load_key(endpoint)
+        key = connection.connect_kwargs["pkey"] = _load_key(endpoint)
+        if endpoint.key is not None and key is None:
+            connection.connect_kwargs["allow_agent"] = True
+            endpoint = replace(endpoint, agent=True)
         if way := way_to(endpoint, gateway):
             connection.connect_kwargs["sock"] = way
         connection.open()
@@ -74,7 +80,8 @@ def _prepared(endpoint: Endpoint) -> fabric.Connection:
         connect_timeout=CONNECT_TIMEOUT_S,
         connect_kwargs={
             "allow_agent": endpoint.agent,
-            "look_for_keys": False,
+            # As ssh does where several keys are there and none is named.
+            "look_for_keys": endpoint.agent and endpoint.key is None,
             "banner_timeout": CONNECT_TIMEOUT_S,
             "auth_timeout": CONNECT_TIMEOUT_S,
         },
@@ -85,16 +92,15 @@ def _prepared(endpoint: Endpoint) -> fabric.Connection:
 def _load_key(endpoint: Endpoint) -> PKey | None:
     """The private key, whatever its type: key_filename reports a refusal as a wrong format.
 
-    One with a passphrase is left to the agent, which has it unlocked.
+    One with a passphrase, or on a security key, is left to the agent, which can use it.
     """
     if endpoint.key is None:
         return None
     try:
         return PKey.from_path(endpoint.key)
-    except PasswordRequiredException as error:
-        if endpoint.agent:
-            return None
-        raise SSHException(f"the key {endpoint.key} has a passphrase") from error
+    # Cryptography's own words for a missing passphrase, and for a kind of key it doesn't know.
+    except (PasswordRequiredException, TypeError, UnsupportedAlgorithm, UnknownKeyType):
+        return None
     except (OSError, ValueError, SSHException) as error:
         raise SSHException(f"the key {endpoint.key}: {error}") from error
 
@@ -130,14 +136,15 @@ def _translated(name: str, endpoint: Endpoint, error: Exception) -> UnreachableE
                 "compare it on the machine's own console (ssh-keygen -lf"
                 " /etc/ssh/ssh_host_ed25519_key.pub); if it is right: ./lab trust",
             )
-        case AuthenticationException():
+        # The latter where there is no key to show: none that can be read, and no agent with one.
+        case AuthenticationException() | SSHException(args=("No authentication methods available",)):
             return _unreachable(name, target, f"login refused: {error}{_locked(endpoint)}")
     return _unreachable(name, target, reason(error))
 
 
 def _locked(endpoint: Endpoint) -> str:
     key = endpoint.key
-    return f" (is the key unlocked? ssh-add {key})" if key and endpoint.agent else ""
+    return f" (has it a passphrase? ssh-add {key})" if key and endpoint.agent else ""
 
 
 def _unreachable(name: str, target: str, why: str) -> UnreachableError:

@@ -58,5 +58,6 @@ _HINTS = {
     "You don't have enough free space": _DISK_FULL,
     "Unable to locate package": "the package's name is wrong, or the machine's release has no such"
     " package: see application.packages in topology.yml",
-    "a password is required": "the login user needs sudo without a password",
+    "a password is required": "that user needs sudo without a password in a lab; for servers that"
+    " you have, provider ssh asks for one",
 }

@@ -26,6 +26,7 @@ class SudoPassword:
         self._questions: queue.SimpleQueue[tuple[str, Future[str]]] = queue.SimpleQueue()
         self._password: str | None = None
         self._refused: RunEndingError | None = None
+        self._is_cancelled = False
 
     def __repr__(self) -> str:
         return "SudoPassword(…)"
@@ -65,14 +66,24 @@ class SudoPassword:
                 continue
             try:
                 answer.set_result(self._ask(question))
-            except BaseException as error:
+            except Exception as error:
                 answer.set_exception(error)
-                if not isinstance(error, Exception):
-                    raise
+            except BaseException:
+                self.cancel()
+                raise
+
+    def cancel(self) -> None:
+        """Put no more questions: whoever waits for an answer, or will, gets an error."""
+        self._is_cancelled = True
 
     def _answer_to(self, question: str) -> str:
         if threading.current_thread() is threading.main_thread():
             return self._ask(question)
         answer: Future[str] = Future()
         self._questions.put((question, answer))
-        return answer.result()
+        while not self._is_cancelled:
+            try:
+                return answer.result(timeout=LOOK_EVERY_S)
+            except TimeoutError:
+                continue
+        raise RunEndingError("sudo", "its password is wanted, and was not given", "run it again")

@@ -17,8 +17,10 @@ from provision.doctor.rules import vagrant as vagrant_rules
 from provision.doctor.rules import virtualbox as box_rules
 from provision.doctor.versions import Version, parse_version
 from provision.errors import QuartetError
+from provision.lab.choice import machine_files
 from provision.lab.packages import PORT as PACKAGE_PORT
 from provision.lab.places import Places
+from provision.lab.vagrant_program import ROOT as VAGRANTFILE_FOLDER
 from provision.topology import Topology
 
 # In GB, what each place has to hold: of nspawn, what `up` asks for itself; of virtual machines an
@@ -91,7 +93,7 @@ def _libvirt(topology: Topology) -> Iterator[Finding]:
         return
     vagrant, processor = vagrants.vagrant(), processors.processor(kind)
     yield vagrant_rules.judge_vagrant(vagrant, kind)
-    yield from libvirt_rules.judge_libvirt(libvirt.libvirt(kind, topology.path.parent), processor)
+    yield from libvirt_rules.judge_libvirt(libvirt.libvirt(kind, VAGRANTFILE_FOLDER), processor)
     yield from vagrant_rules.judge_box(topology.vagrant.box, vagrant, kind)
     yield from _virtual_room(topology, "libvirt", LIBVIRT_IMAGES)
     yield _judge_range(topology, r"virbr\d+")
@@ -103,7 +105,7 @@ def _ssh(_: Topology) -> Iterator[Finding]:
 
 
 def _virtual_room(topology: Topology, provider: str, machines: Path) -> Iterator[Finding]:
-    are_made = vagrants.has_machines(topology.path.parent, provider)
+    are_made = any(machine_files(topology, provider))
     free_mb, wanted_mb = host.free_memory_mb(), _memory_mb(topology)
     yield host_rules.judge_reserved_memory(free_mb, wanted_mb, are_made=are_made)
     needs = {machines: MACHINE_GB * len(topology.machines), vagrants.vagrant_home(): BOX_GB}

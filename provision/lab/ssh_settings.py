@@ -100,8 +100,12 @@ def _checked(where: str, key: Path | None) -> Path | None:
 
 
 def _first_key(settings: Mapping[str, str]) -> Path | None:
-    files = (Path(name).expanduser() for name in settings.get("identityfile", "").split("\n"))
-    return next((file for file in files if file.is_file()), None)
+    """The key that ssh would use; None where it would try several, as we then do too."""
+    named = (Path(name).expanduser() for name in settings.get("identityfile", "").split("\n"))
+    files = [file for file in named if file.is_file()]
+    if len(files) > 1 and all(file.parent == Path("~/.ssh").expanduser() for file in files):
+        return None
+    return files[0] if files else None
 
 
 def _command(settings: Mapping[str, str]) -> str:

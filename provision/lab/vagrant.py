@@ -121,11 +121,12 @@ class VagrantLab:
     def _wait_for(self, names: Sequence[str]) -> None:
         """Return once machines that Vagrant has booted are done with booting."""
         self._logins.refresh()
+        for name in names:
+            # What is away by now will not come back by waiting.
+            self.endpoint(name)
         side_by_side(partial(self._wait, time.monotonic() + READY_S), names)
 
     def _wait(self, deadline: float, name: str) -> None:
-        """Log in and wait there; what is away by now will not come back by waiting."""
-        self.endpoint(name)
         if not has_booted(name, self._logins.config, deadline):
             raise QuartetError(
                 name,

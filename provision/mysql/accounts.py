@@ -9,6 +9,7 @@ from provision.mysql.sql import literal
 from provision.secrets import SecretStore
 
 DATABASE = "app"
+REPLICATION = "replication"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def accounts_for(network: IPv4Network, secrets: SecretStore) -> Accounts:
         return Account(user, network, secrets.password(f"mysql_{user}"), grants)
 
     return Accounts(
-        replication=account("replication", "REPLICATION SLAVE ON *.*"),
+        replication=account(REPLICATION, "REPLICATION SLAVE ON *.*"),
         clone=account("clone", "BACKUP_ADMIN ON *.*"),
         application=account("app", f"SELECT, INSERT, UPDATE, DELETE ON {DATABASE}.*"),
         migration=account(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from provision.mysql.gtid import GtidSet
 from provision.mysql.sql import CLIENT, rows
 from provision.resources import Fact, FactKind, Snapshot
-from provision.resources.stamps import stamp_path
+from provision.resources.stamps import stamp_path, was_ours
+from provision.site_paths import MYSQL_CONFIG
 
 # performance_schema and information_schema are steadier over versions than SHOW REPLICA STATUS.
 _SQL = """
@@ -18,6 +19,9 @@ SELECT 'schema', schema_name FROM information_schema.schemata
  WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema');
 SELECT 'gtid', REPLACE(@@global.gtid_executed, '\\n', '');
 SELECT 'version', version();
+SELECT 'engine', CONCAT(table_schema, '.', table_name) FROM information_schema.tables
+ WHERE engine <> 'InnoDB' AND table_type = 'BASE TABLE'
+   AND table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') LIMIT 1;
 SELECT 'channel', host, channel_name
   FROM performance_schema.replication_connection_configuration WHERE host <> '';
 SELECT 'source', host, user, ssl_allowed, ssl_verify_server_certificate, auto_position
@@ -42,8 +46,10 @@ DATA = "/var/lib/mysql/app"
 def _script(_: Sequence[str]) -> str:
     client = shlex.join(CLIENT)
     # Its data tell too that it once was ours: the stamp is gone while a new setting waits.
+    has_our_data = f"[ -d {DATA} ] && {was_ours(MYSQL_CONFIG)}"
     return (
-        f"[ -f {stamp_path('mysql.service')} ] || [ -d {DATA} ] && echo configured\n"
+        f"if [ -f {stamp_path('mysql.service')} ] || {{ {has_our_data}; }};"
+        " then echo configured; fi\n"
         f"{client} 2>/dev/null <<'QUARTET_SQL' || :\n{_SQL}\nQUARTET_SQL"
     )
 
@@ -88,6 +94,7 @@ class DatabaseState:
     error: str = ""
     version: str = ""
     channels: tuple[Channel, ...] = ()
+    other_engine: str = ""
     accounts: Mapping[str, str] = field(default_factory=dict)
     schemas: tuple[str, ...] = ()
 
@@ -144,6 +151,7 @@ def _parse(output: str) -> dict[str, DatabaseState]:
         applier=first.get("applier", ["OFF"])[0],
         error=_error(first),
         version="".join(first.get("version", [])),
+        other_engine="".join(first.get("engine", [])),
         channels=tuple(Channel(*_padded(row)) for row in table if row[0] == "channel"),
         schemas=tuple(row[1] for row in table if row[0] == "schema"),
         accounts={f"{row[1]}@{row[2]}": row[3] for row in table if row[0] == "account"},

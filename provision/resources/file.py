@@ -8,7 +8,12 @@ from pathlib import PurePosixPath
 
 from provision.resources.base import CheckFailedError, Host, Resource, State
 from provision.resources.facts import Fact, FactKind, Snapshot
-from provision.resources.stamps import forget_loaded, keep_first, remember_ours
+from provision.resources.stamps import (
+    forget_loaded,
+    keep_first,
+    remember_our_folder,
+    remember_ours,
+)
 
 NEW = "{new}"
 REJECTED = "quartet: rejected"
@@ -160,7 +165,8 @@ class Directory(PathResource):
     def apply(self, host: Host, changes: Mapping[str, str]) -> None:
         owner, _, group = self.owner.partition(":")
         command = ["install", "-d", "-o", owner, "-g", group, "-m", self.mode, "--", self.path]
-        host.run(shlex.join(command))
+        # Noted first: cut off in between, the next run must not take it for somebody else's.
+        host.run("\n".join(["set -eu", *remember_our_folder(self.path), shlex.join(command)]))
 
 
 @dataclass(frozen=True)

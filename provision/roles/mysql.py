@@ -4,10 +4,11 @@ from provision.mysql.primary import SERVICE_ID, Lossless, Primary
 from provision.mysql.replica import Replica
 from provision.resources import Directory, File, Packages, Resource, Service
 from provision.roles.site import Site
+from provision.site_paths import MYSQL_CONFIG
 from provision.templates import render
 from provision.topology import Machine
 
-CONFIG = "/etc/mysql/mysql.conf.d/quartet.cnf"
+CONFIG = MYSQL_CONFIG
 TLS = "/etc/mysql/tls"
 AUTHORITY = f"{TLS}/ca.pem"
 ONLINE = "/etc/systemd/system/mysql.service.d/quartet.conf"

@@ -3,11 +3,11 @@
 from provision.resources import File, Packages, Resource, Service
 from provision.resources.site import DefaultSite
 from provision.roles.site import Site
-from provision.site_paths import APP_CURRENT, APP_SOCKET
+from provision.site_paths import APP_CURRENT, APP_SOCKET, NGINX_SITE
 from provision.templates import render
 from provision.topology import Machine, Role
 
-SITE = "/etc/nginx/conf.d/quartet.conf"
+SITE = NGINX_SITE
 ONLINE = "/etc/systemd/system/nginx.service.d/quartet.conf"
 UNIT = ("nginx.service",)
 

@@ -43,8 +43,8 @@ def _completed(data: dict[str, Any], path: Path) -> dict[str, Any]:
     if isinstance(data.get("application"), dict):
         whole["application"] = _anchored(data["application"], path.parent)
     if "machines" in data:
-        whole["machines"] = _listed(data)
-    return whole
+        whole["machines"] = [_keyed(each, path.parent) for each in _listed(data)]
+    return dict(_keyed(whole, path.parent))
 
 
 def _anchored(application: dict[str, Any], base: Path) -> dict[str, Any]:
@@ -52,6 +52,14 @@ def _anchored(application: dict[str, Any], base: Path) -> dict[str, Any]:
     if isinstance(place, str) and place:
         return application | {"path": (base / place).resolve()}
     return application
+
+
+def _keyed(block: Any, base: Path) -> Any:
+    """Let the key of a login start from the file's folder, as all paths in it do."""
+    match block:
+        case {"ssh": {"key": str(key)} as ssh} if key and "\0" not in key:
+            return {**block, "ssh": {**ssh, "key": str(base / Path(key).expanduser())}}
+    return block
 
 
 def _listed(data: dict[str, Any]) -> list[Any]:

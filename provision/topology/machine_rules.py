@@ -40,6 +40,17 @@ def shared_addresses(machines: Sequence[Sketch], net: IPv4Network | None) -> Ite
                 yield machine.finding("address", message)
 
 
+def shared_public_addresses(machines: Sequence[Sketch]) -> Iterator[Finding]:
+    """Find public addresses that another machine has, as its own or as its public one."""
+    for n, machine in enumerate(machines):
+        others = [other for m, other in enumerate(machines) if m != n]
+        for other in others if machine.public_address else []:
+            earlier = other.public_address if other in machines[:n] else None
+            if machine.public_address in (other.address, earlier):
+                message = f"{machine.public_address} already belongs to {other.name}; correct one"
+                yield machine.finding("public_address", message)
+
+
 def _free(machines: Sequence[Sketch], net: IPv4Network | None) -> str:
     taken = {machine.address for machine in machines}
     highest = max((a for a in taken if a and net and a in net), default=None)

@@ -26,6 +26,7 @@ def _between_machines(data: dict[str, Any]) -> Iterator[Finding]:
     has_gateway = not server_rules.is_ssh(data)
     yield from machine_rules.misplaced_addresses(machines, net, has_gateway=has_gateway)
     yield from machine_rules.shared_addresses(machines, net)
+    yield from machine_rules.shared_public_addresses(machines)
     yield from machine_rules.shared_server_ids(machines)
     yield from role_rules.missing_roles(machines)
     yield from role_rules.repeated_roles(machines)

@@ -19,6 +19,7 @@ class Sketch:
 
     name: str
     address: IPv4Address | None
+    public_address: IPv4Address | None
     roles: tuple[str, ...]
     server_id: int | None
     server_id_chosen: bool
@@ -51,7 +52,8 @@ def _sketch(name: str, block: dict[str, Any], net: IPv4Network | None) -> Sketch
     chosen = "server_id" in block
     number = block.get("server_id") if chosen else _offset(address, net)
     server_id = _usable(whole_number(1, 2**32 - 1), number)
-    return Sketch(name, address, _roles(block.get("roles")), server_id, chosen)
+    public = _usable(addressing.address, block.get("public_address"))
+    return Sketch(name, address, public, _roles(block.get("roles")), server_id, chosen)
 
 
 def _offset(address: IPv4Address | None, net: IPv4Network | None) -> int | None:

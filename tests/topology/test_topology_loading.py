@@ -179,7 +179,7 @@ def test_logins_are_read_from_the_file_and_from_each_machine(write: Write) -> No
     )
     web = topology.machine("web-02").ssh
     assert (web.host, web.port, web.user) == ("web2.example.com", 2200, None)
-    assert (topology.ssh.user, topology.ssh.key) == ("deploy", Path("~/id").expanduser())
+    assert (topology.ssh.user, topology.ssh.key) == ("deploy", topology.path.parent / "id")
     assert topology.ssh.jump == "me@hop:2222"
 
 
@@ -210,3 +210,14 @@ def test_the_example_for_servers_that_exist_already_is_right() -> None:
     assert topology.provider == "ssh"
     assert str(topology.front_address) == "203.0.113.10"
     assert topology.machine("db-03").ssh.jump == "deploy@lb.example.com"
+
+
+@pytest.mark.parametrize("other", ["public_address: 203.0.113.1", "address: 192.168.56.12"])
+def test_two_machines_cant_have_one_public_address(write: Write, other: str) -> None:
+    address = other.split()[1]
+    path = write(
+        ("roles: [replica]", f"roles: [replica]\n    public_address: {address}"),
+        ("    server_id: 12", f"    {other}" if "public" in other else "    server_id: 12"),
+    )
+    with pytest.raises(TopologyError, match=f"{address} already belongs to web-02"):
+        load(path)

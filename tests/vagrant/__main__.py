@@ -12,6 +12,7 @@ network and processes of its own, which end with this command, whatever becomes 
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ WAYS = ("task", "vagrant")
 def main() -> int:
     """Prepare on the host, go on in a world of its own, and compare the host with before."""
     wish = _wish()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     check_root()
     host.prepare(_say)
     before = Traces.read()
@@ -46,7 +48,7 @@ def main() -> int:
             cwd=ROOT,
             check=False,
         ).returncode
-    return code or _compare(before)
+    return _compare(before) or code
 
 
 def _wish() -> argparse.Namespace:

@@ -20,6 +20,7 @@ from tests.vagrant.recipe import GATEWAY, OVERLAY, PACKAGES, SUITE, Recipe
 DISK_GB = 6
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 AGE = "Acquire::Check-Valid-Until"
+ALWAYS_RUN = ("systemd-networkd.service", "systemd-timesyncd.service", "ssh-host-key.service")
 NEVER_RUN = (
     "apt-daily.timer",  # they hold dpkg's lock at moments that nobody chose
     "apt-daily-upgrade.timer",
@@ -121,7 +122,7 @@ def _preinstall(root: Path, names: tuple[str, ...]) -> None:
 
 def _set_up_units(root: Path) -> None:
     systemctl = ["systemctl", f"--root={root}"]
-    run([*systemctl, "enable", "--quiet", "systemd-networkd.service", "ssh-host-key.service"])
+    run([*systemctl, "enable", "--quiet", *ALWAYS_RUN])
     run([*systemctl, "mask", "--quiet", *NEVER_RUN])
 
 

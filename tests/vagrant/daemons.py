@@ -1,4 +1,4 @@
-"""libvirt's daemons without systemd, and the door to the package cache."""
+"""libvirt's daemons without systemd, the door to the package cache, and the time."""
 
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ from pathlib import Path
 from provision.errors import QuartetError
 from provision.lab.command import succeeds, tail
 from provision.waiting import is_reached
+from tests.vagrant.clock import clock
 from tests.vagrant.packages import door
 from tests.vagrant.places import LOGS, Scratch
 
@@ -34,7 +35,7 @@ def running(scratch: Scratch) -> Iterator[None]:
     (etc / "libvirtd.conf").write_text(LIBVIRTD_CONF)
     (etc / "qemu.conf").write_text(QEMU_CONF)
     with ExitStack() as stack:
-        for argv in (["virtlogd"], ["libvirtd"], door(scratch)):
+        for argv in (["virtlogd"], ["libvirtd"], door(scratch), clock()):
             stack.enter_context(_running(argv))
         if not is_reached(_answers, within_s=START_S):
             raise QuartetError("libvirtd", tail((LOGS / "libvirtd.log").read_text()))
@@ -47,7 +48,7 @@ def _answers() -> bool:
 
 @contextmanager
 def _running(argv: Sequence[str]) -> Iterator[None]:
-    log = LOGS / f"{argv[0]}.log"
+    log = LOGS / f"{Path(argv[0]).name}.log"
     with log.open("w") as out, subprocess.Popen(argv, stdout=out, stderr=out) as process:
         try:
             yield

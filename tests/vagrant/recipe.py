@@ -18,6 +18,7 @@ PACKAGES = (
     "zstd",
     "systemd",
     "systemd-sysv",
+    "systemd-timesyncd",
     "dbus",
     "openssh-server",
     "openssh-client",

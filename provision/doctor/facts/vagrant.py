@@ -52,11 +52,6 @@ def vagrant_home() -> Path:
     return Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
 
 
-def has_machines(folder: Path, provider: str) -> bool:
-    """Tell whether Vagrant has made machines of a provider from the Vagrantfile in a folder."""
-    return any((folder / ".vagrant/machines").glob(f"*/{provider}/id"))
-
-
 def asks_for_emulation(folder: Path) -> bool:
     """Tell whether the user's or the project's Vagrantfile chooses libvirt's driver `qemu`."""
     texts = [text_of(place / "Vagrantfile") or "" for place in (vagrant_home(), folder)]

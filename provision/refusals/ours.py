@@ -1,0 +1,27 @@
+"""What on a machine is ours: Quartet notes each file that it writes and each folder it makes."""
+
+from provision.resources import Fact, Snapshot
+from provision.resources.file import FILES
+from provision.resources.stamps import OLDER, OURS
+
+# Machines of a release before the notes have the folder, and no notes in it, or not all.
+_FOLDER = Fact(FILES, "/var/lib/quartet")
+_NOTES = Fact(FILES, OURS)
+_BEGAN_LATE = Fact(FILES, f"{OURS}{OLDER}")
+
+
+def note(path: str) -> Fact:
+    """Whether a path is noted as ours."""
+    return Fact(FILES, f"{OURS}{path}")
+
+
+def facts(*paths: str) -> list[Fact]:
+    """What has to be known to tell whether these are ours."""
+    return [_FOLDER, _NOTES, _BEGAN_LATE, *map(note, paths)]
+
+
+def is_ours(snapshot: Snapshot, path: str) -> bool:
+    """Whether Quartet made what is at this path, or would have, before there were notes."""
+    has_no_notes = snapshot.get(_FOLDER) is not None and snapshot.get(_NOTES) is None
+    is_older = has_no_notes or snapshot.get(_BEGAN_LATE) is not None
+    return is_older or snapshot.get(note(path)) is not None

@@ -1,0 +1,62 @@
+"""What web servers on the machine serve already, and would no longer."""
+
+from collections.abc import Iterator
+
+from provision.errors import QuartetError
+from provision.refusals import ours
+from provision.refusals.ports import EVERY_ADDRESS
+from provision.resources import Fact, Snapshot
+from provision.resources.conffile import conffile, is_changed
+from provision.resources.site import LISTENS, site_listens
+from provision.roles import haproxy, nginx
+from provision.topology import Machine, Role, Topology
+
+HAPROXY_CONFIG = conffile("haproxy", haproxy.CONFIG)
+
+
+def facts(machine: Machine) -> list[Fact]:
+    """What has to be known of sites and of a load balancer's own configuration."""
+    web = [LISTENS, *ours.facts(nginx.SITE)] if machine.has(Role.WEB) else []
+    balancer = [HAPROXY_CONFIG, *ours.facts(haproxy.CONFIG)] if machine.has(Role.HAPROXY) else []
+    return [*web, *balancer]
+
+
+def refusals(machine: Machine, topology: Topology, snapshot: Snapshot) -> Iterator[QuartetError]:
+    """Find a site whose visitors would come to ours, and an HAProxy that somebody set up."""
+    if machine.has(Role.WEB) and not ours.is_ours(snapshot, nginx.SITE):
+        yield from _sites(machine, topology, snapshot)
+    if machine.has(Role.HAPROXY) and not ours.is_ours(snapshot, haproxy.CONFIG):
+        yield from _balancer(machine, snapshot)
+
+
+def _sites(machine: Machine, topology: Topology, snapshot: Snapshot) -> Iterator[QuartetError]:
+    mine = f"{machine.address}:{topology.ports.web}"
+    reach = (mine, f"*:{topology.ports.web}")
+    for file, listens in site_listens(snapshot).items():
+        taken = [each for each in listens if _address_and_port(each) in reach]
+        if file != nginx.SITE and taken:
+            yield QuartetError(
+                machine.name,
+                f"{file} already serves {taken[0]}, and would lose its visitors at {mine}",
+                f"choose another port for Nginx: `ports: {{web: 8081}}` in {topology.path.name}",
+            )
+
+
+def _balancer(machine: Machine, snapshot: Snapshot) -> Iterator[QuartetError]:
+    if is_changed(snapshot, HAPROXY_CONFIG):
+        yield QuartetError(
+            machine.name,
+            f"{haproxy.CONFIG} is somebody's own; Quartet writes the whole of it",
+            "give the role haproxy to another machine, or, if nobody needs it any more, move it"
+            f" away: `sudo mv {haproxy.CONFIG} {haproxy.CONFIG}.old`",
+        )
+
+
+def _address_and_port(listen: str) -> str:
+    """What `listen` means, as ADDRESS:PORT: a port alone is for all addresses."""
+    if listen.startswith("unix:"):
+        return listen
+    host, _, port = listen.rpartition(":") if ":" in listen else ("*", "", listen)
+    if not port.isdigit():
+        host, port = listen, "80"
+    return f"{'*' if host in EVERY_ADDRESS else host}:{port}"
