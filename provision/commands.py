@@ -13,6 +13,7 @@ from pathlib import Path
 from provision.console import say
 from provision.errors import QuartetError
 from provision.lab import MachineState, current_ssh_config, refuse_a_second
+from provision.lab.client import make_folder
 from provision.lab.lock import lab_lock
 from provision.system import ROOT, System, split
 
@@ -51,7 +52,7 @@ def provision(
         from provision import provisioning  # noqa: PLC0415
 
         provisioning.selection(machines, split(only), replicas)
-    system.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(system.folder)
     with lab_lock(system.folder / "provision.lock", "provision"), system.fleet() as fleet:
         from provision import provisioning  # noqa: PLC0415
 

@@ -1,15 +1,18 @@
 """What a machine runs, asked by the real scripts, with package tools of the tests' own."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from provision import distribution
 from provision.distribution import (
+    ADDRESSES,
     DISTRIBUTION,
     SERVER_PACKAGE,
     Distribution,
     ServerPackage,
+    addresses_of,
     distribution_of,
     server_package_of,
     version_tuple,
@@ -33,6 +36,7 @@ class Machine:
         (self.lists / "deb.example.org_Packages.lz4").touch()
         self.install()
         self.offer("8.4.6-0ubuntu1")
+        self.run_server(is_running=False)
 
     def install(self, *packages: str) -> None:
         """Let dpkg say so, in lines of `package status`."""
@@ -45,6 +49,11 @@ class Machine:
         german = english.replace("Candidate", "Installationskandidat")
         script = f"[ \"$LC_ALL\" = C ] && printf '{english}' || printf '{german}'"
         write_program(self.root / "bin", "apt-cache", script)
+
+    def run_server(self, *, is_running: bool) -> None:
+        """Let pgrep find it or not, whatever runs on this host."""
+        script = f"[ \"$*\" = '-x mysqld' ] || exit 64; exit {int(not is_running)}"
+        write_program(self.root / "bin", "pgrep", script)
 
     def ask(self, fact: Fact) -> Snapshot:
         """Ask with the real script, about this machine's files in place of the host's."""
@@ -146,10 +155,71 @@ def test_apt_that_was_never_updated_is_not_asked(machine: Machine) -> None:
 
 
 def test_data_of_a_server_that_is_gone_is_seen(machine: Machine) -> None:
+    assert not machine.server.has_data
     (machine.data / "ibdata1").touch()
     assert machine.server.has_data
-    machine.install("mysql-server-8.4 ii ")
-    assert not machine.server.has_data
+
+
+class TestDataOfAnInstalledServer:
+    """What its package brings is no data of anybody's."""
+
+    @pytest.fixture(autouse=True)
+    def installed(self, machine: Machine) -> None:
+        machine.install("mysql-server-8.4 ii ")
+        for name in ("mysql", "sys", "performance_schema", "#innodb_redo", "#innodb_temp"):
+            (machine.data / name).mkdir()
+        for name in ("ibdata1", "mysql.ibd", "binlog.000001", "auto.cnf", "debian-5.7.flag"):
+            (machine.data / name).touch()
+
+    def test_fresh_server_has_none(self, machine: Machine) -> None:
+        assert machine.server == ServerPackage(installed="mysql-server-8.4")
+
+    def test_database_is_data(self, machine: Machine) -> None:
+        (machine.data / "shop").mkdir()
+        assert machine.server.has_data
+
+    def test_file_that_is_called_like_a_database_is_none(self, machine: Machine) -> None:
+        (machine.data / "shop").touch()
+        assert not machine.server.has_data
+
+    def test_what_lies_deeper_is_not_looked_at(self, machine: Machine) -> None:
+        (machine.data / "mysql" / "shop").mkdir()
+        (machine.data / "mysql" / "a-relay-bin.000001").touch()
+        assert not machine.server.has_data
+
+    @pytest.mark.parametrize("name", ["relay-bin.index", "db7-relay-bin.000004"])
+    def test_relay_logs_of_a_replica_are_data(self, name: str, machine: Machine) -> None:
+        (machine.data / name).touch()
+        assert machine.server.has_data
+
+    def test_server_that_runs_may_have_its_data_anywhere(self, machine: Machine) -> None:
+        machine.run_server(is_running=True)
+        assert machine.server.has_data
+
+
+@pytest.mark.parametrize(
+    ("output", "addresses"),
+    [
+        (
+            "1: lo    inet 127.0.0.1/8 scope host lo       valid_lft forever\n"
+            "2: eth0    inet 10.9.8.7/24 brd 10.9.8.255 scope global eth0\n"
+            "2: eth0    inet 203.0.113.1 peer 10.0.0.1/32 scope global eth0\n",
+            ("127.0.0.1", "10.9.8.7", "203.0.113.1"),
+        ),
+        ("", ()),
+    ],
+)
+def test_addresses_are_the_machines_own(
+    output: str, addresses: tuple[str, ...], machine: Machine
+) -> None:
+    write_program(machine.root / "bin", "ip", f"cat <<'END'\n{output}END")
+    assert addresses_of(machine.ask(ADDRESSES)) == addresses
+    assert addresses_of(Snapshot({})) == ()
+
+
+@pytest.mark.skipif(not shutil.which("ip"), reason="ip (iproute2) is not on this host")
+def test_this_host_has_its_own_loopback_address() -> None:
+    assert "127.0.0.1" in addresses_of(LocalHost().read([ADDRESSES]))
 
 
 @pytest.mark.parametrize(

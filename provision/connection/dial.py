@@ -26,6 +26,8 @@ from provision.connection.ways import CONNECT_TIMEOUT_S, way_to
 from provision.lab.base import Endpoint
 
 SILENCE_MS = 20_000
+# Paramiko's words where there is no key to show: none that can be read, and no agent with one.
+_NO_KEY = "No authentication methods available"
 
 # What goes wrong is raised as well; without a handler its tracebacks would go to the terminal.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -136,10 +138,13 @@ def _translated(name: str, endpoint: Endpoint, error: Exception) -> UnreachableE
                 "compare it on the machine's own console (ssh-keygen -lf"
                 " /etc/ssh/ssh_host_ed25519_key.pub); if it is right: ./lab trust",
             )
-        # The latter where there is no key to show: none that can be read, and no agent with one.
-        case AuthenticationException() | SSHException(args=("No authentication methods available",)):
+        case SSHException() if _is_refusal(error):
             return _unreachable(name, target, f"login refused: {error}{_locked(endpoint)}")
     return _unreachable(name, target, reason(error))
+
+
+def _is_refusal(error: SSHException) -> bool:
+    return isinstance(error, AuthenticationException) or str(error) == _NO_KEY
 
 
 def _locked(endpoint: Endpoint) -> str:

@@ -76,16 +76,25 @@ class SshClient:
         """Write for the owner's eyes only, in one go, and only if it differs."""
         if path.exists() and path.read_text() == text:
             return
-        made = [each for each in (self.folder.parent, self.folder) if not each.exists()]
-        for each in made:
-            each.mkdir(mode=0o700)
+        make_folder(self.folder)
         draft = path.with_name(f".{path.name}.draft")
         draft.touch(mode=0o600)
         draft.write_text(text)
-        for each in (*made, draft):
-            owner = each.parent.stat()
-            os.chown(each, owner.st_uid, owner.st_gid)
+        _give_to_owner(draft)
         draft.replace(path)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder for keys and secrets, for its owner's eyes only: whoever owns the project."""
+    for each in (folder.parent, folder):
+        if not each.exists():
+            each.mkdir(mode=0o700)
+            _give_to_owner(each)
+
+
+def _give_to_owner(path: Path) -> None:
+    owner = path.parent.stat()
+    os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def without_hosts(lines: Iterable[str], names: Iterable[str]) -> list[str]:

@@ -13,10 +13,11 @@ from pathlib import Path
 from provision.errors import QuartetError
 from provision.lab.base import Endpoint, MachineState, Say
 from provision.lab.choice import refuse_a_second
+from provision.lab.client import make_folder
 from provision.lab.lock import lab_lock
 from provision.lab.parallel import side_by_side
 from provision.lab.ready import has_booted
-from provision.lab.vagrant_logins import VagrantLogins, make_folder
+from provision.lab.vagrant_logins import VagrantLogins
 from provision.lab.vagrant_memory import machine_ids
 from provision.lab.vagrant_program import VagrantProgram
 from provision.topology import Topology

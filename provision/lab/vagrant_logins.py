@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from provision.lab.base import Endpoint, MachineState
-from provision.lab.client import SshClient
+from provision.lab.client import SshClient, make_folder
 from provision.lab.parallel import side_by_side
 from provision.lab.vagrant_memory import (
     Memory,
@@ -127,12 +127,6 @@ class VagrantLogins:
         self._client.trust({name: (reached[name].known_as, keys[name]) for name in reached})
         self._client.write_config(reached)
         write_memory(self._file, memory)
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder for keys and secrets, for the owner's eyes only."""
-    for each in (folder.parent, folder):
-        each.mkdir(mode=0o700, exist_ok=True)
 
 
 def _host_keys(known: Mapping[str, str], answers: Answers) -> dict[str, str]:

@@ -24,6 +24,8 @@ def facts(machine: Machine) -> list[Fact]:
 
 def refusals(machine: Machine, _: Topology, snapshot: Snapshot) -> Iterator[QuartetError]:
     """Find what is there already, and not from us."""
+    if not machine.has(Role.WEB):
+        return
     shell = snapshot.get(USER)
     has_login = shell is not None and not shell.endswith(("/nologin", "/false"))
     if has_login and not ours.is_ours(snapshot, APP_ROOT):

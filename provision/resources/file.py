@@ -123,9 +123,10 @@ class File(PathResource):
                 f'chown {self.owner} "$new" && chmod {self.mode} "$new"',
                 *self._check_new(new),
                 *keep_first(self.path),
+                # Before the new one is live: cut off in between, it must not seem somebody else's.
+                *remember_ours(self.path),
                 *[forget_loaded(unit) for unit in self.loaded_by],
                 *(self._swap_checked() if self.check_in_place else ['mv -fT -- "$new" "$live"']),
-                *remember_ours(self.path),
             ]
         )
 

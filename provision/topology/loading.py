@@ -57,8 +57,9 @@ def _anchored(application: dict[str, Any], base: Path) -> dict[str, Any]:
 def _keyed(block: Any, base: Path) -> Any:
     """Let the key of a login start from the file's folder, as all paths in it do."""
     match block:
-        case {"ssh": {"key": str(key)} as ssh} if key and "\0" not in key:
-            return {**block, "ssh": {**ssh, "key": str(base / Path(key).expanduser())}}
+        # One in a home, or in that of nobody, is for the model to read.
+        case {"ssh": {"key": str(key)} as ssh} if key and "\0" not in key and key[0] != "~":
+            return {**block, "ssh": {**ssh, "key": str(base / key)}}
     return block
 
 

@@ -1,5 +1,6 @@
 """Checks of single values: each returns the value, or says in a ValueError what is right."""
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
@@ -78,7 +79,9 @@ def folder(value: object) -> Path:
 def key_file(value: object) -> Path:
     """Accept the path of a private key; ~ is the home of whoever runs this."""
     if isinstance(value, str) and value and "\0" not in value:
-        return Path(value).expanduser()
+        path = os.path.expanduser(value)  # noqa: PTH111 Path's own raises for somebody's who isn't there
+        if not path.startswith("~"):
+            return Path(path)
     raise is_not(value, "the path of a private key, such as ~/.ssh/id_ed25519")
 
 

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from provision.connection import Access, CommandFailedError, Connection, UnreachableError
+from provision.connection import (
+    Access,
+    CommandFailedError,
+    Connection,
+    HostKeyError,
+    UnreachableError,
+)
 from provision.errors import QuartetError
 from provision.fleet import Fleet
 from provision.lab.base import Endpoint
@@ -55,10 +61,36 @@ def test_unexpected_exception_is_not_swallowed(fleet: Fleet) -> None:
         fleet.each({"lb-01": ""}, crash)
 
 
-def test_connecting_waits_for_all_and_tells_who_is_off(fleet: Fleet) -> None:
-    with pytest.raises(UnreachableError, match=r"^db-03: "):
-        fleet.connect()
+def test_connecting_waits_for_all_and_lets_a_machine_be_off(
+    fleet: Fleet, server: SshServer
+) -> None:
+    fleet.connect()
+    assert server.logins == len(TOPOLOGY.machines) - 1
     assert fleet["lb-01"].run("echo here") == "here\n"
+    answers = fleet.each({"db-03": "echo db"}, lambda host, script: host.run(script))
+    assert str(answers["db-03"]).startswith("db-03: can't be reached")
+
+
+def test_connecting_ends_the_run_where_a_machine_is_not_who_it_was(
+    server: SshServer, key: Path, tmp_path: Path
+) -> None:
+    """Who is off may be left out; who shows another key may not."""
+    (known_hosts := tmp_path / "known_hosts").touch()
+    endpoints = {
+        "web-01": endpoint_of(server, key, port=closed_port()),
+        "web-02": endpoint_of(server, key),
+    }
+    with (
+        Fleet(endpoints, Access(known_hosts)) as fleet,
+        pytest.raises(HostKeyError, match=r"^web-02: its host key is not known yet"),
+    ):
+        fleet.connect()
+
+
+def test_connecting_lets_a_machine_be_that_was_never_booted(tmp_path: Path) -> None:
+    reason = UnreachableError("web-02", "has not been booted yet")
+    with Fleet({"web-02": reason}, Access(tmp_path / "known_hosts")) as fleet:
+        fleet.connect()
 
 
 def test_machine_that_was_not_booted_says_so(server: SshServer, key: Path, tmp_path: Path) -> None:

@@ -104,14 +104,43 @@ def test_host_in_between_that_is_off_is_one_error_for_all_machines(
 ) -> None:
     port = closed_port()
     behind = endpoint_of(server, key, jump=endpoint_of(server, key, port=port))
+    with Fleet(dict.fromkeys(MACHINES, behind), access) as fleet:
+        fleet.connect()
+        answers = fleet.each(dict.fromkeys(MACHINES, "true"), lambda host, it: host.run(it))
+    error = answers["db-03"]
+    assert isinstance(error, UnreachableError)
+    assert set(map(id, answers.values())) == {id(error)}
+    assert error.where == "jump host 127.0.0.1"
+    assert "can't be reached" in error.what
+    assert error.next_step.endswith(f"ssh -p {port} quartet@127.0.0.1")
+    assert server.logins == 0
+
+
+def test_host_in_between_that_is_off_is_no_reason_to_end_the_run(
+    behind: Endpoint, server: SshServer, access: Access, key: Path
+) -> None:
+    """Who is not behind it may be provisioned all the same."""
+    off = endpoint_of(server, key, jump=endpoint_of(server, key, port=closed_port()))
+    endpoints = {"lb-01": endpoint_of(server, key), "web-01": behind, "db-03": off}
+    with Fleet(endpoints, access) as fleet:
+        fleet.connect()
+        answers = fleet.each(dict.fromkeys(endpoints, "echo here"), lambda host, it: host.run(it))
+    error = answers.pop("db-03")
+    assert answers == {"lb-01": "here\n", "web-01": "here\n"}
+    assert isinstance(error, UnreachableError)
+    assert not isinstance(error, RunEndingError)
+    assert error.ends_machine
+
+
+def test_host_in_between_with_another_key_ends_the_run(
+    behind: Endpoint, access: Access, server: SshServer
+) -> None:
+    write_known_hosts(access.known_hosts, [server])
     with (
         Fleet(dict.fromkeys(MACHINES, behind), access) as fleet,
-        pytest.raises(RunEndingError, match="can't be reached") as caught,
+        pytest.raises(HostKeyError, match=r"^jump host 127\.0\.0\.1: its host key is not known"),
     ):
         fleet.connect()
-    assert caught.value.where == "jump host 127.0.0.1"
-    assert caught.value.next_step.endswith(f"ssh -p {port} quartet@127.0.0.1")
-    assert "several things" not in str(caught.value)
     assert server.logins == 0
 
 

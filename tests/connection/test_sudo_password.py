@@ -1,6 +1,8 @@
 """The password for sudo: asked for once, read by sudo alone, and given away no further."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,16 @@ from provision.connection import (
     RunEndingError,
     SudoPassword,
 )
+from provision.errors import QuartetError
 from provision.fleet import Fleet
-from tests.connection.ssh_parts import endpoint_of, silent, write_known_hosts
+from provision.waiting import is_reached
+from tests.connection.ssh_parts import (
+    DEADLINE_S,
+    endpoint_of,
+    silent,
+    threads_named,
+    write_known_hosts,
+)
 from tests.local_host import write_program
 from tests.ssh_server import SUDO, SshServer
 
@@ -257,3 +267,87 @@ def test_without_a_password_to_ask_for_sudo_has_to_need_none(
         host.run("true")
     assert "sudo without a password" in caught.value.next_step
     assert server.attempts == []
+
+
+class TestNobodyWaitsForEver:
+    """For an answer that won't come, after an interrupt or an error."""
+
+    @pytest.fixture
+    def servers(self, server: SshServer, make_server: MakeServer) -> list[SshServer]:
+        servers = [server, make_server("second"), make_server("third")]
+        for each in servers:
+            each.want_password(PASSWORD)
+        return servers
+
+    @pytest.fixture
+    def fleet_of(self, servers: list[SshServer], key: Path, tmp_path: Path) -> Callable[..., Fleet]:
+        def fleet_of(ask: Callable[[str], str]) -> Fleet:
+            known_hosts = write_known_hosts(tmp_path / "known_hosts", servers)
+            endpoints = {f"web-{n}": endpoint_of(each, key) for n, each in enumerate(servers)}
+            return Fleet(endpoints, Access(known_hosts, SudoPassword(ask)))
+
+        return fleet_of
+
+    @pytest.fixture(autouse=True)
+    def nobody_is_left(self, servers: list[SshServer]) -> Iterator[None]:
+        """In good time, and with no connection open and no thread behind."""
+        begin, before = time.monotonic(), threads_named("ThreadPool")
+        yield
+        assert threads_named("ThreadPool") <= before
+        assert silent(*servers)
+        assert time.monotonic() - begin < DEADLINE_S
+
+    def test_after_an_interrupt_at_the_question(
+        self, fleet_of: Callable[..., Fleet], servers: list[SshServer]
+    ) -> None:
+        asked: list[str] = []
+
+        def interrupt(question: str) -> str:
+            asked.append(question)
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt), fleet_of(interrupt) as fleet:
+            fleet.connect()
+        assert len(asked) == 1
+        assert [each.attempts for each in servers] == [[], [], []]
+
+    def test_after_an_error_before_anybody_was_asked(
+        self, fleet_of: Callable[..., Fleet], servers: list[SshServer]
+    ) -> None:
+        def fail_late() -> None:
+            assert is_reached(lambda: all(each.commands for each in servers), within_s=DEADLINE_S)
+            raise QuartetError("--only", "no such role")
+
+        person = Person()
+        with pytest.raises(QuartetError, match="no such role"), fleet_of(person.ask):
+            fail_late()
+        assert person.questions == []
+
+    def test_after_an_error_while_connections_are_still_made(
+        self, fleet_of: Callable[..., Fleet]
+    ) -> None:
+        with pytest.raises(QuartetError, match="no such role"), fleet_of(Person().ask):
+            raise QuartetError("--only", "no such role")
+
+    def test_after_a_question_that_could_not_be_put(self, fleet_of: Callable[..., Fleet]) -> None:
+        """As without a terminal."""
+
+        def fail(question: str) -> str:
+            raise QuartetError("sudo", f"nobody to ask: {question}")
+
+        with fleet_of(fail) as fleet:
+            answers = fleet.each(dict.fromkeys(("web-0", "web-1", "web-2"), ""), lambda *_: "in")
+        assert {type(each) for each in answers.values()} == {QuartetError}
+
+    def test_who_asks_after_that_gets_an_error_and_no_question(self) -> None:
+        person = Person()
+        sudo = SudoPassword(person.ask)
+        sudo.cancel()
+        with ThreadPoolExecutor() as pool:
+            waiting = [pool.submit(sudo.unlock, "web-01", "me", lambda _: True) for _ in range(3)]
+            errors = [each.exception(DEADLINE_S) for each in waiting]
+        assert {type(error) for error in errors} == {RunEndingError}
+        assert {str(error).partition("\n")[0] for error in errors} == {
+            "sudo: its password is wanted, and was not given"
+        }
+        assert person.questions == []

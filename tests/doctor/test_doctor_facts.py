@@ -164,15 +164,6 @@ def test_drivers_are_found_where_packages_put_them(tmp_path: Path) -> None:
     assert vagrant.drivers_below(tmp_path) == {(6, 1), (7, 2)}
 
 
-def test_machines_that_vagrant_made_leave_their_id(tmp_path: Path) -> None:
-    assert not vagrant.has_machines(tmp_path, "virtualbox")
-    made = tmp_path / ".vagrant/machines/lb-01/virtualbox"
-    made.mkdir(parents=True)
-    (made / "id").touch()
-    assert vagrant.has_machines(tmp_path, "virtualbox")
-    assert not vagrant.has_machines(tmp_path, "libvirt")
-
-
 def test_emulation_is_chosen_in_the_users_vagrantfile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from provision.doctor import Finding, Severity, examine, has_error, print_findings
-from provision.doctor.examination import _can_run
+from provision.doctor.examination import _can_run, _virtual_room
+from provision.doctor.facts import host
 from provision.doctor.finding import error
 from provision.errors import QuartetError
 from provision.topology import Topology
@@ -54,6 +55,28 @@ def test_provider_that_lacks_only_root_could_run(names: list[str], is_able: bool
 def test_key_that_the_topology_names_is_looked_at(topology: Topology, tmp_path: Path) -> None:
     findings = examine(topology, "ssh", keys=[tmp_path / "absent"])
     assert has_error(findings)
+
+
+@pytest.mark.parametrize("provider", ["virtualbox", "libvirt"])
+def test_memory_is_asked_for_machines_that_are_still_to_be_made(
+    provider: str, topology: Topology, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that are there may hold theirs; each topology file has machines of its own."""
+    monkeypatch.setattr(host, "free_memory_mb", lambda: 1)
+    mine = topology.model_copy(update={"path": tmp_path / "other.yml"})
+    theirs = topology.model_copy(update={"path": tmp_path / "topology.yml"})
+    notes = tmp_path / ".vagrant/other/machines/web-01" / provider
+    assert _memory(mine, provider) is _memory(theirs, provider) is Severity.ERROR
+    notes.mkdir(parents=True)
+    (notes / "id").touch()
+    assert _memory(mine, provider) is Severity.WARNING
+    assert _memory(theirs, provider) is Severity.ERROR
+
+
+def _memory(topology: Topology, provider: str) -> Severity:
+    """What is said of it, whether or not the provider could run here."""
+    findings = list(_virtual_room(topology, provider, topology.path.parent))
+    return next(each.severity for each in findings if "memory" in each.name)
 
 
 def test_unknown_provider_is_refused(topology: Topology) -> None:

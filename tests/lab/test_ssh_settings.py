@@ -70,6 +70,44 @@ def test_topology_comes_before_the_users_configuration(folder: Path) -> None:
     assert endpoint == Endpoint("10.9.8.11", 22, "root", folder / "second", agent=True)
 
 
+class TestUsualKeys:
+    """Those of ~/.ssh that ssh tries where the configuration names none."""
+
+    @pytest.fixture(autouse=True)
+    def home(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A home of the tests' own; ssh itself asks passwd for it, so it is told in the file."""
+        home = tmp_path / "home"
+        (home / ".ssh").mkdir(parents=True)
+        monkeypatch.setenv("HOME", str(home))
+        usual = "".join(f"  IdentityFile {home}/.ssh/{name}\n" for name in ("id_rsa", "id_ed25519"))
+        with (tmp_path / "config").open("a") as config:
+            config.write(f"Host usual mixed\n{usual}Host mixed\n  IdentityFile {tmp_path}/first\n")
+        return home / ".ssh"
+
+    def test_several_are_all_tried_as_ssh_does(self, home: Path) -> None:
+        for name in ("id_rsa", "id_ed25519"):
+            (home / name).touch()
+        endpoint = _endpoint("usual")
+        assert (endpoint.key, endpoint.agent) == (None, True)
+
+    def test_only_one_is_it(self, home: Path) -> None:
+        (home / "id_ed25519").touch()
+        assert _endpoint("usual").key == home / "id_ed25519"
+
+    def test_none_is_none(self) -> None:
+        assert _endpoint("usual").key is None
+
+    def test_one_that_is_elsewhere_was_named_by_somebody(self, home: Path) -> None:
+        for name in ("id_rsa", "id_ed25519"):
+            (home / name).touch()
+        assert _endpoint("mixed").key is not None
+
+    def test_one_of_the_topology_comes_before_them(self, home: Path, folder: Path) -> None:
+        for name in ("id_rsa", "id_ed25519"):
+            (home / name).touch()
+        assert _endpoint("usual", key=folder / "second").key == folder / "second"
+
+
 def test_agent_is_left_alone_where_the_configuration_says_so(folder: Path) -> None:
     endpoint = _endpoint("strict")
     assert (endpoint.key, endpoint.agent) == (folder / "second", False)

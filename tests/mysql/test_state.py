@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from provision.mysql import state as mysql_state
 from provision.mysql.state import (
     SERVER,
     Channel,
@@ -203,6 +204,60 @@ def test_channels_are_read(rows: str, channels: tuple[Channel, ...]) -> None:
 def test_version_is_read() -> None:
     assert _state(f"{BLANK}version\t8.4.6-0ubuntu1\n").version == "8.4.6-0ubuntu1"
     assert _state("").version == ""
+
+
+def test_table_of_another_engine_is_read() -> None:
+    assert _state(f"{BLANK}engine\tshop.basket\n").other_engine == "shop.basket"
+    assert _state(BLANK).other_engine == ""
+
+
+class TestConfigured:
+    """Whether it once ran as ours, by what is on its machine."""
+
+    @pytest.fixture
+    def machine(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setattr(stamps, "LOADED", str(tmp_path / "quartet/loaded"))
+        monkeypatch.setattr(stamps, "OURS", str(tmp_path / "quartet/ours"))
+        monkeypatch.setattr(mysql_state, "DATA", str(tmp_path / "mysql/app"))
+        write_program(tmp_path / "bin", "mysql", "exit 1")
+        return tmp_path
+
+    @pytest.mark.parametrize(
+        ("folders", "configured"),
+        [
+            ([], False),
+            (["mysql/app"], False),
+            (["mysql/app", "quartet/ours/etc/mysql/mysql.conf.d/quartet.cnf"], True),
+            (["mysql/app", "quartet/ours/etc/mysql"], False),
+            (["mysql/app", "quartet/ours/etc/haproxy/haproxy.cfg"], False),
+            (["quartet/ours/etc/mysql/mysql.conf.d/quartet.cnf"], False),
+            (["mysql/app", "quartet/loaded"], True),
+            (["quartet/loaded"], False),
+        ],
+        ids=[
+            "new",
+            "somebody's data",
+            "our data",
+            "a folder of our notes",
+            "another role of ours",
+            "our configuration alone",
+            "our data of before the notes",
+            "nothing of before the notes",
+        ],
+    )
+    def test_data_are_ours_where_the_configuration_is(
+        self, folders: list[str], configured: bool, machine: Path
+    ) -> None:
+        for folder in folders:
+            (machine / folder).mkdir(parents=True)
+        state = database_state(LocalHost(machine / "bin").read([SERVER]))
+        assert (state.configured, state.answers) == (configured, False)
+
+    def test_stamp_alone_is_enough(self, machine: Path) -> None:
+        (machine / "quartet/loaded").mkdir(parents=True)
+        (machine / "quartet/ours").mkdir()
+        (machine / "quartet/loaded/mysql.service").touch()
+        assert database_state(LocalHost(machine / "bin").read([SERVER])).configured
 
 
 def test_server_with_data_that_never_was_replicated_is_foreign() -> None:

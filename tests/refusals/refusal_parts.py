@@ -1,5 +1,6 @@
 """What machines say of themselves, and what is said against them."""
 
+import re
 from pathlib import Path
 
 from provision.mysql.state import SERVER
@@ -26,7 +27,9 @@ def refused(
     said = {"distribution": UBUNTU, "files": _listing(*paths)}
     said |= {key.replace("_", " "): text for key, text in outputs.items()}
     sections = "".join(f"\n--quartet-fact {kind}\n{text}" for kind, text in said.items())
-    return judged(machine, topology, parse_answers(questions(machine), sections))
+    # Also what another machine would be asked: a fact may be known for the sake of another role.
+    known = [fact for each in TOPOLOGY.machines for fact in questions(each)]
+    return judged(machine, topology, parse_answers(known, sections))
 
 
 def judged(machine: Machine, topology: Topology, snapshot: Snapshot) -> list[str]:
@@ -48,13 +51,14 @@ def noted(*paths: str) -> tuple[str, ...]:
 
 
 def _listing(*paths: str) -> str:
-    return "\0" + "".join(f"{path}\0d\0root\0root\0755\0\0" for path in paths)
+    fields = ("d", "root", "root", "755", "", "")
+    return "\0" + "".join("\0".join((path, *fields)) for path in paths)
 
 
 class Server:
     """A server of files below a folder, asked by the real scripts; its programs say little."""
 
-    PLACES = ("/var/lib/", "/etc/", "/srv/app", "/var/www/html")
+    PLACES = re.compile(r"(?<![\w.$}/-])(?=/(var/lib|etc|srv|var/www)/)")
 
     def __init__(self, root: Path) -> None:
         self.root = root / "server"
@@ -86,8 +90,6 @@ class Server:
         """What is said against it as this machine of the topology."""
         machine = topology.machine(name)
         asked = questions(machine)
-        script = script_for(asked)
-        for place in self.PLACES:
-            script = script.replace(place, f"{self.root}{place}")
+        script = self.PLACES.sub(str(self.root), script_for(asked))
         output = LocalHost(self.root / "bin").run(script).replace(str(self.root), "")
         return judged(machine, topology, parse_answers(asked, output))

@@ -58,9 +58,7 @@ def test_own_programs_are_no_obstacle(machine: str, port: int, program: str) -> 
         ("web-01", 80, "nginx-proxy"),
     ],
 )
-def test_others_are_whatever_their_names_begin_with(
-    machine: str, port: int, program: str
-) -> None:
+def test_others_are_whatever_their_names_begin_with(machine: str, port: int, program: str) -> None:
     address = str(TOPOLOGY.machine(machine).address)
     (what,) = refused(machine, listeners=_listening(address, port, program))
     assert f"port {port} is taken by {program}" in what

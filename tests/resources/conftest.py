@@ -17,5 +17,5 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "loaded"
     folder.mkdir()
     monkeypatch.setattr(stamps, "LOADED", str(folder))
-    monkeypatch.setattr(stamps, "OURS", str(tmp_path / "ours"))
+    monkeypatch.setattr(stamps, "OURS", str(tmp_path / "quartet" / "ours"))
     return folder

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from provision.connection import CommandFailedError
-from provision.resources import CheckFailedError, File
+from provision.resources import CheckFailedError, Directory, File
+from provision.resources.stamps import was_ours
 from tests.local_host import LocalHost, write_program
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="files of root are made by root alone")
@@ -278,4 +279,66 @@ class TestWhatWasThereBefore:
         with pytest.raises(CheckFailedError):
             host.ensure(File(str(path), "ours", check=("false",)))
         assert path.read_text() == "theirs"
-        assert not (tmp_path / "ours").exists()
+        assert not (tmp_path / "quartet").exists()
+
+
+class TestNotes:
+    """What is ours is noted on the machine, below a folder of notes."""
+
+    @pytest.fixture
+    def notes(self, tmp_path: Path) -> Path:
+        return tmp_path / "quartet" / "ours"
+
+    def test_file_that_was_written_is_noted(
+        self, host: LocalHost, tmp_path: Path, notes: Path
+    ) -> None:
+        host.ensure(File(str(tmp_path / "site.conf"), "ours"))
+        assert Path(f"{notes}{tmp_path}/site.conf").is_file()
+
+    def test_folder_that_was_made_is_noted_with_what_is_in_it(
+        self, host: LocalHost, tmp_path: Path, notes: Path
+    ) -> None:
+        assert host.ensure(Directory(str(tmp_path / "app"))) == {}
+        assert Path(f"{notes}{tmp_path}/app").is_dir()
+        assert host.ensure(File(str(tmp_path / "app" / "environment"), "x")) == {}
+        assert Path(f"{notes}{tmp_path}/app/environment").is_file()
+
+    def test_folder_is_noted_before_it_is_made(
+        self, host: LocalHost, tmp_path: Path, notes: Path
+    ) -> None:
+        """Cut off in between, the next run must not take it for somebody else's."""
+        (tmp_path / "in the way").touch()
+        with pytest.raises(CommandFailedError):
+            Directory(str(tmp_path / "in the way" / "app")).apply(host, {})
+        assert Path(f"{notes}{tmp_path}/in the way/app").is_dir()
+
+    def test_path_is_known_as_ours_once_it_is_noted(self, host: LocalHost, tmp_path: Path) -> None:
+        path = str(tmp_path / "it's a site.conf")
+        assert not _was_ours(host, path)
+        host.ensure(File(path, "ours"))
+        assert _was_ours(host, path)
+        assert not _was_ours(host, str(tmp_path / "other.conf"))
+
+    def test_machine_of_before_the_notes_stays_ours_when_they_begin(
+        self, host: LocalHost, tmp_path: Path, notes: Path
+    ) -> None:
+        """What needs no change is noted by nobody, and is ours all the same."""
+        notes.parent.mkdir()
+        for resource in (
+            Directory(str(tmp_path / "app")),
+            File(str(tmp_path / "site.conf"), "ours"),
+        ):
+            assert _was_ours(host, "/etc/elsewhere")
+            host.ensure(resource)
+        assert _was_ours(host, "/etc/elsewhere")
+
+    def test_new_machine_is_not_taken_for_one_of_before_the_notes(
+        self, host: LocalHost, tmp_path: Path
+    ) -> None:
+        host.ensure(Directory(str(tmp_path / "app")))
+        host.ensure(File(str(tmp_path / "site.conf"), "ours"))
+        assert not _was_ours(host, "/etc/elsewhere")
+
+
+def _was_ours(host: LocalHost, path: str) -> bool:
+    return host.run(f"if {was_ours(path)}; then echo yes; fi") == "yes\n"

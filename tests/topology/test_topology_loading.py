@@ -178,14 +178,36 @@ def test_logins_are_read_from_the_file_and_from_each_machine(write: Write) -> No
         )
     )
     web = topology.machine("web-02").ssh
-    assert (web.host, web.port, web.user) == ("web2.example.com", 2200, None)
-    assert (topology.ssh.user, topology.ssh.key) == ("deploy", topology.path.parent / "id")
+    assert (web.host, web.port, web.user, web.key) == ("web2.example.com", 2200, None, None)
+    assert (topology.ssh.user, topology.ssh.key) == ("deploy", Path("~/id").expanduser())
     assert topology.ssh.jump == "me@hop:2222"
+
+
+@pytest.mark.parametrize(
+    "named", ["keys/id", "./keys/id", "../{folder}/keys/id", "{parent}/keys/id"]
+)
+def test_key_of_a_login_is_beside_the_file_wherever_the_command_is_run(
+    named: str, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write().parent
+    named = named.format(folder=folder.name, parent=folder)
+    path = write(
+        ("provider: nspawn", f"provider: ssh\nssh: {{key: {named}}}"),
+        ("server_id: 12", f"ssh: {{key: {named}}}\n    server_id: 12"),
+    )
+    monkeypatch.chdir("/")
+    topology = load(path)
+    for key in (topology.ssh.key, topology.machine("web-02").ssh.key):
+        assert key is not None
+        assert key.resolve() == folder.resolve() / "keys/id"
 
 
 @pytest.mark.parametrize(
     ("block", "place"),
     [
+        ("ssh: {key: '~nobody-of-that-name/id'}", "machines.web-02.ssh.key"),
+        ("ssh: {key: ''}", "machines.web-02.ssh.key"),
+        ("ssh: {key: 7}", "machines.web-02.ssh.key"),
         ("ssh: {prt: 22}", "machines.web-02.ssh.prt"),
         ("ssh: {port: 0}", "machines.web-02.ssh.port"),
         ("ssh: {host: 'a b'}", "machines.web-02.ssh.host"),
