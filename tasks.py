@@ -41,10 +41,15 @@ def provision(
     commands.provision(system, limit, only, reclone, dry_run=plan)
 
 
-@system_task(help={"disruptive": "also stop and break parts of the live service, and mend them"})
-def verify(system: System, disruptive: bool = False) -> None:
+@system_task(
+    help={
+        "disruptive": "also stop and break parts of the live service, and mend them",
+        "settle": "seconds to wait at most for a system that has just been started",
+    }
+)
+def verify(system: System, disruptive: bool = False, settle: int = 0) -> None:
     """Check the live machines: services, replication, round robin, a row from door to replica."""
-    commands.verify(system, disruptive=disruptive)
+    commands.verify(system, disruptive=disruptive, settle_s=settle)
 
 
 @system_task()

@@ -51,7 +51,8 @@ class Journey:
         """The classic way: Vagrant boots and removes the machines, and tasks do the rest."""
         self._run(BOOT_S, "vagrant", "up", PROVIDER)
         self._run(PROVISION_S, "./lab", "provision")
-        self._run(VERIFY_S, "./lab", "verify")
+        # An emulated web machine takes a while to load the application for its first request.
+        self._run(VERIFY_S, "./lab", "verify", "--settle=120")
         self._nothing_to_do()
         self._run(DESTROY_S, "vagrant", "destroy", "--force")
         self.nothing_left()
