@@ -22,7 +22,7 @@ def settle(lab: Lab, within_s: float) -> None:
 def is_settled(lab: Lab) -> bool:
     """Whether HAProxy has all web machines, and the application reads from all replicas."""
     try:
-        return _all_are_up(lab) and _all_replicas_are_read(lab)
+        return _all_are_up(lab) and _all_replicas_are_read(lab) and _no_database_is_missed(lab)
     except NotAnsweringError:
         return False
 
@@ -43,3 +43,15 @@ def _all_replicas_are_read(lab: Lab) -> bool:
     readable = max(len(lab.topology.databases) - 1, 1)
     read = [answer.json().get("database") for answer in answers]
     return len(set(read)) == readable and None not in read
+
+
+def _no_database_is_missed(lab: Lab) -> bool:
+    """Whether each process of the application has forgotten that a new replica did not answer."""
+    with closing(lab.front_door()) as door:
+        answers = [door.get("/api/topology") for _ in range(REQUESTS_PER_WEB * len(lab.webs))]
+    return all(
+        database["role"] != "unreachable"
+        for answer in answers
+        if "json" in answer.headers.get("Content-Type", "")
+        for database in answer.json().get("databases", [])
+    )
