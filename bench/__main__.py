@@ -152,4 +152,5 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

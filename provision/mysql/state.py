@@ -19,9 +19,6 @@ SELECT 'schema', schema_name FROM information_schema.schemata
  WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema');
 SELECT 'gtid', REPLACE(@@global.gtid_executed, '\\n', '');
 SELECT 'version', version();
-SELECT 'engine', CONCAT(table_schema, '.', table_name) FROM information_schema.tables
- WHERE engine <> 'InnoDB' AND table_type = 'BASE TABLE'
-   AND table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') LIMIT 1;
 SELECT 'channel', host, channel_name
   FROM performance_schema.replication_connection_configuration WHERE host <> '';
 SELECT 'source', host, user, ssl_allowed, ssl_verify_server_certificate, auto_position
@@ -40,6 +37,12 @@ SELECT 'account', user, host, JSON_UNQUOTE(JSON_EXTRACT(attribute, '$.quartet'))
 """
 
 
+# Asked of a server that is new to us, since it takes a look at every table.
+_OTHER_ENGINE = """
+SELECT 'engine', CONCAT(table_schema, '.', table_name) FROM information_schema.tables
+ WHERE engine <> 'InnoDB' AND table_type = 'BASE TABLE'
+   AND table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') LIMIT 1;
+"""
 DATA = "/var/lib/mysql/app"
 
 
@@ -49,7 +52,8 @@ def _script(_: Sequence[str]) -> str:
     has_our_data = f"[ -d {DATA} ] && {was_ours(MYSQL_CONFIG)}"
     return (
         f"if [ -f {stamp_path('mysql.service')} ] || {{ {has_our_data}; }};"
-        " then echo configured; fi\n"
+        f" then echo configured; else {client} 2>/dev/null"
+        f" <<'QUARTET_SQL' || :\n{_OTHER_ENGINE}\nQUARTET_SQL\nfi\n"
         f"{client} 2>/dev/null <<'QUARTET_SQL' || :\n{_SQL}\nQUARTET_SQL"
     )
 

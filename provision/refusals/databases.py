@@ -14,7 +14,9 @@ from provision.distribution import (
 from provision.errors import QuartetError
 from provision.mysql.accounts import DATABASE, REPLICATION
 from provision.mysql.state import SERVER, Channel, DatabaseState, database_state
+from provision.refusals import ours
 from provision.resources import Fact, Snapshot
+from provision.site_paths import MYSQL_CONFIG
 from provision.topology import Machine, Topology
 
 Found = Iterator[QuartetError]
@@ -22,7 +24,8 @@ Found = Iterator[QuartetError]
 
 def facts(machine: Machine) -> list[Fact]:
     """What has to be known of the server."""
-    return [SERVER_PACKAGE, SERVER] if machine.is_database else []
+    package = ours.unless_ours(SERVER_PACKAGE, MYSQL_CONFIG)
+    return [package, SERVER] if machine.is_database else []
 
 
 def refusals(machine: Machine, topology: Topology, snapshot: Snapshot) -> Found:

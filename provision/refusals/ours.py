@@ -1,8 +1,11 @@
 """What on a machine is ours: Quartet notes each file that it writes and each folder it makes."""
 
-from provision.resources import Fact, Snapshot
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from provision.resources import Fact, FactKind, Snapshot
 from provision.resources.file import FILES
-from provision.resources.stamps import OLDER, OURS
+from provision.resources.stamps import OLDER, OURS, was_ours
 
 # Machines of a release before the notes have the folder, and no notes in it, or not all.
 _FOLDER = Fact(FILES, "/var/lib/quartet")
@@ -25,3 +28,24 @@ def is_ours(snapshot: Snapshot, path: str) -> bool:
     has_no_notes = snapshot.get(_FOLDER) is not None and snapshot.get(_NOTES) is None
     is_older = has_no_notes or snapshot.get(_BEGAN_LATE) is not None
     return is_older or snapshot.get(note(path)) is not None
+
+
+@dataclass(frozen=True)
+class _Unless:
+    """A question's shell text that is left out where all paths are ours; equal to its like."""
+
+    script: Callable[[Sequence[str]], str]
+    paths: tuple[str, ...]
+
+    def __call__(self, keys: Sequence[str]) -> str:
+        condition = " && ".join(map(was_ours, self.paths))
+        return f"if {condition}; then :; else\n{self.script(keys)}\nfi"
+
+
+def unless_ours(fact: Fact, *paths: str) -> Fact:
+    """The same question, put only until all of these are ours: from then on it has no purpose.
+
+    A run with nothing to do would spend more on such questions than on its own.
+    """
+    kind = fact.kind
+    return Fact(FactKind(kind.name, _Unless(kind.script, paths), kind.parse), fact.key)

@@ -19,9 +19,21 @@ SETTINGS = {
 }
 
 
-def facts(_: Machine) -> list[Fact]:
+def facts(machine: Machine) -> list[Fact]:
     """What has to be known of who listens."""
-    return [LISTENERS, *ours.facts(*SETTINGS.values())]
+    listeners = ours.unless_ours(LISTENERS, *settings_of(machine))
+    return [listeners, *ours.facts(*SETTINGS.values())]
+
+
+def settings_of(machine: Machine) -> list[str]:
+    """Where the settings of the machine's own programs are."""
+    has = {
+        "haproxy": machine.has(Role.HAPROXY),
+        "nsd": machine.has(Role.DNS),
+        "nginx": machine.has(Role.WEB),
+        "mysqld": machine.is_database,
+    }
+    return [SETTINGS[program] for program, is_there in has.items() if is_there]
 
 
 def refusals(machine: Machine, topology: Topology, snapshot: Snapshot) -> Iterator[QuartetError]:

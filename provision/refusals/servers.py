@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from provision.distribution import ADDRESSES, DISTRIBUTION, addresses_of, distribution_of
 from provision.errors import QuartetError
+from provision.refusals import ours
+from provision.refusals.ports import settings_of
 from provision.resources import Fact, Snapshot
 from provision.topology import Machine, Topology
 
 
-def facts(_: Machine) -> list[Fact]:
+def facts(machine: Machine) -> list[Fact]:
     """What has to be known of the server."""
-    return [DISTRIBUTION, ADDRESSES]
+    return [DISTRIBUTION, ours.unless_ours(ADDRESSES, *settings_of(machine))]
 
 
 def refusals(machine: Machine, topology: Topology, snapshot: Snapshot) -> Iterator[QuartetError]:

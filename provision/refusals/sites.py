@@ -17,7 +17,8 @@ HAPROXY_CONFIG = conffile("haproxy", haproxy.CONFIG)
 def facts(machine: Machine) -> list[Fact]:
     """What has to be known of sites and of a load balancer's own configuration."""
     web = [LISTENS, *ours.facts(nginx.SITE)] if machine.has(Role.WEB) else []
-    balancer = [HAPROXY_CONFIG, *ours.facts(haproxy.CONFIG)] if machine.has(Role.HAPROXY) else []
+    config = ours.unless_ours(HAPROXY_CONFIG, haproxy.CONFIG)
+    balancer = [config, *ours.facts(haproxy.CONFIG)] if machine.has(Role.HAPROXY) else []
     return [*web, *balancer]
 
 
