@@ -1,14 +1,21 @@
 """Quartet's tasks: `./lab NAME`, or `inv NAME` where the environment is set up already."""
 
+import atexit
 import gc
+import sys
 
+from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
 # A task is short: looking for garbage among a thousand new classes costs more than it gives back.
 gc.disable()
+# Nor is it looked for at the end, which the interpreter does also when it is disabled.
+atexit.register(gc.freeze)
+# A thread that its machine has answered is not to wait 5 ms for one that imports, again and again.
+sys.setswitchinterval(0.0005)
 
-from provision import commands  # noqa: E402
+from provision import commands, database_tasks  # noqa: E402
 from provision.console import reports_errors  # noqa: E402
 from provision.system import System  # noqa: E402
 from provision.task import system_task  # noqa: E402
@@ -100,6 +107,39 @@ def destroy(system: System, limit: str | None = None) -> None:
     commands.destroy(system, limit)
 
 
+@system_task(
+    help={
+        "events": "only these, separated by commas: switchover, mysqld-kill, power-cut, partition,"
+        " replica-kill, operator-kill, disk-full",
+        "writers": "how many write at the same time",
+        "repeat": "how often each event happens",
+        "json": "a file for the results, for programs",
+        "seed": "a number for which the random moments are the same again",
+        "yes": "also break servers that you have",
+    }
+)
+def drill(
+    system: System,
+    *,
+    events: str = "",
+    writers: int = 4,
+    repeat: int = 1,
+    json: str = "",
+    seed: int = 0,
+    yes: bool = False,
+) -> None:
+    """Break the data tier on purpose while writers write, and account for every write."""
+    commands.drill(
+        system,
+        events=events,
+        writers=writers,
+        repeat=repeat,
+        json=json,
+        seed=seed,
+        yes=yes,
+    )
+
+
 @task
 @reports_errors
 def lint(_: Context) -> None:
@@ -119,3 +159,7 @@ def test(_: Context, quick: bool = False) -> None:  # noqa: PT028 a task, not a 
 def bench(_: Context) -> None:
     """Measure provisioning against its floors, side by side in one run; takes minutes."""
     commands.bench()
+
+
+namespace = Collection.from_module(sys.modules[__name__])
+namespace.add_collection(Collection.from_module(database_tasks), name="db")

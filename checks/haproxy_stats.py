@@ -1,4 +1,4 @@
-"""What HAProxy says about itself, on its private port."""
+"""What HAProxy says about itself: on its private port, or on its socket on web machines."""
 
 import csv
 from contextlib import closing
@@ -7,8 +7,18 @@ import requests
 
 from checks.expectations import NotAnsweringError
 from checks.lab import Lab
+from provision.topology import Machine
 
 AGGREGATES = ("FRONTEND", "BACKEND")
+# Python is on every web machine, other programs that speak to such sockets are not.
+ASK_SOCKET = """
+import socket
+with socket.socket(socket.AF_UNIX) as admin:
+    admin.settimeout(5)
+    admin.connect("/run/haproxy/admin.sock")
+    admin.sendall(b"show stat\\n")
+    print(b"".join(iter(lambda: admin.recv(65536), b"")).decode())
+"""
 
 
 def get(lab: Lab, path: str) -> requests.Response:
@@ -42,6 +52,21 @@ def requests_received(lab: Lab) -> int:
     return int(rows["http", "FRONTEND"]["req_tot"])
 
 
+def servers_up(lab: Lab, machine: Machine, backend: str) -> set[str]:
+    """Name the servers of a backend that the HAProxy on this machine has up."""
+    rows = _table(lab.root(machine).check_output("python3 -c %s", ASK_SOCKET))
+    return {
+        row["svname"]
+        for row in rows
+        if row["pxname"] == backend
+        and row["svname"] not in AGGREGATES
+        and row["status"].startswith("UP")
+    }
+
+
 def _rows(lab: Lab) -> list[dict[str, str]]:
-    text = get(lab, "/;csv").text.removeprefix("# ")
-    return list(csv.DictReader(text.splitlines()))
+    return _table(get(lab, "/;csv").text)
+
+
+def _table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(text.removeprefix("# ").splitlines()))

@@ -10,10 +10,22 @@ from testinfra.host import Host
 
 from provision.topology import Machine, Role, Topology
 
-UNITS = ("haproxy", "nsd", "nginx", "app", "app.socket", "mysql", "ssh")
+UNITS = (
+    "haproxy",
+    "nsd",
+    "nginx",
+    "app",
+    "app.socket",
+    "mysql",
+    "dbagent",
+    "dbagent.socket",
+    "ssh",
+)
 SECRET_FILES = (
     "/etc/app/environment",
     "/etc/app/migration.environment",
+    "/etc/dbagent",
+    "/etc/dbagent/config.json",
     "/etc/mysql/tls",
     "/etc/mysql/tls/server-key.pem",
     "/etc/nsd/nsd_control.key",
@@ -45,10 +57,12 @@ EVERYWHERE: Mapping[str, str] = {
     "open secrets": "find %s -xdev -type f -perm /007 -size -1024k"
     r" -exec grep -lE -e 'PRIVATE KEY-----' -e '^[A-Z_]*PASSWORD=.' {} + 2>/dev/null; true",
 }
+HAPROXY = {"haproxy configuration": "haproxy -c -f /etc/haproxy/haproxy.cfg"}
 BY_ROLE: Mapping[Role, Mapping[str, str]] = {
-    Role.HAPROXY: {"haproxy configuration": "haproxy -c -f /etc/haproxy/haproxy.cfg"},
+    Role.HAPROXY: HAPROXY,
     Role.DNS: {"nsd configuration": "nsd-checkconf /etc/nsd/nsd.conf"},
     Role.WEB: {
+        **HAPROXY,
         "nginx configuration": "nginx -t",
         "release": "readlink /srv/app/current",
         "released files": "cd /srv/app/current/ && find . -type f -exec sha256sum {} +",
@@ -57,7 +71,21 @@ BY_ROLE: Mapping[Role, Mapping[str, str]] = {
         "app account": "id app",
     },
 }
+ARCHIVE = "find /var/backups/quartet"
+BACKUPS = {
+    "backup timer": "systemctl show --timestamp=unix"
+    " --property=ActiveState,UnitFileState,ActiveEnterTimestamp dbbackup.timer",
+    "backup run": "systemctl show --property=Result dbbackup.service",
+    "backup folders": f"{ARCHIVE} -maxdepth 1 -type d -printf '%p %m %u\\n' 2>/dev/null",
+    "newest dump": f"{ARCHIVE}/dumps -name '*.age.json' 2>/dev/null | sort | tail -n 1"
+    " | xargs -r cat",
+    "archived beginnings": f"{ARCHIVE} -name '*.age' 2>/dev/null | sort | tail -n 50"
+    ' | while read -r path; do head -c 21 "$path"; echo; done | sort -u',
+    "backup keys": "grep -rIlE -D skip 'AGE-SECRET-KEY-1[0-9A-Z]{58}' /etc /srv /var/backups"
+    " /var/lib/dbbackup-scratch /run /tmp /var/tmp /root /home 2>/dev/null; true",
+}
 DATABASE = {
+    **BACKUPS,
     "mysql configuration": "mysqld --validate-config --user=mysql",
     "mysql accounts": "mysql --batch --skip-column-names --execute="
     "\"SELECT user, host, ssl_type FROM mysql.user WHERE user NOT LIKE 'mysql.%'\"",

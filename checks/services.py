@@ -7,9 +7,9 @@ from provision.topology import Machine, Role
 UNITS = {
     Role.HAPROXY: {"haproxy.service"},
     Role.DNS: {"nsd.service"},
-    Role.WEB: {"nginx.service", "app.service", "app.socket"},
-    Role.PRIMARY: {"mysql.service"},
-    Role.REPLICA: {"mysql.service"},
+    Role.WEB: {"haproxy.service", "nginx.service", "app.service", "app.socket"},
+    Role.PRIMARY: {"mysql.service", "dbagent.service", "dbagent.socket"},
+    Role.REPLICA: {"mysql.service", "dbagent.service", "dbagent.socket"},
 }
 
 

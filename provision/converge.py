@@ -1,7 +1,9 @@
 """Bring the machines to their desired state: connect, read, decide, plan, apply."""
 
 from collections.abc import Collection, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from provision import roles
 from provision.apply import Need, Outcome, Progress, apply
@@ -12,10 +14,15 @@ from provision.mysql.cluster import Cluster, NoPrimaryError, as_described, decid
 from provision.mysql.state import SERVER, database_state
 from provision.plan import MachinePlan, plan_machine
 from provision.refusals import facts, refusals
-from provision.resources import Fact, Snapshot
+from provision.resources import Fact, Resource, Snapshot
 from provision.roles.site import Site
 from provision.secrets import SecretStore
-from provision.topology import Topology
+from provision.topology import Machine, Topology
+
+Desired = list[tuple[str, Resource]]
+"""A machine's resources, each with its role."""
+Questions = Mapping[str, Future[Snapshot]]
+"""What machines have been asked, and will have answered."""
 
 START_DATABASE = "systemctl start mysql"
 DATABASE_ROLES = frozenset({"mysql", "app", "web", "primary", "replica"})
@@ -82,11 +89,14 @@ class Convergence:
             topology, secrets, as_described(topology), reclone=self._selection.reclone
         )
 
-    def survey(self) -> Survey:
-        """Read all machines at once and plan; nothing is changed."""
+    def ask(self) -> Questions:
+        """Ask all machines at once for all that `survey` has to know; nobody waits for it yet."""
+        return self._fleet.ask(self._facts(), lambda host, facts: host.read(facts))
+
+    def survey(self, asked: Questions | None = None) -> Survey:
+        """Take what the machines answer, and plan; nothing is changed."""
         survey = Survey()
-        read = self._fleet.each(self._facts(), lambda host, facts: host.read(facts))
-        for name, answer in read.items():
+        for name, answer in self._fleet.collect(asked or self.ask()).items():
             if isinstance(answer, QuartetError):
                 survey.failures[name] = answer
             else:
@@ -133,15 +143,16 @@ class Convergence:
         order = [*[machine.name for machine in self._topology.machines], "databases"]
         return sorted([*outcomes, *lost], key=lambda outcome: order.index(outcome.machine))
 
+    @cached_property
+    def _assumed(self) -> dict[str, Desired]:
+        """All resources of each machine, should the primary be the one that topology.yml names."""
+        return {each.name: roles.resources(each, self._site) for each in self._topology.machines}
+
     def _facts(self) -> dict[str, list[Fact]]:
         """The questions to each machine; they are the same whoever is primary."""
         return {
             machine.name: [
-                *[
-                    fact
-                    for _, each in roles.resources(machine, self._site)
-                    for fact in each.facts()
-                ],
+                *[fact for _, each in self._assumed[machine.name] for fact in each.facts()],
                 *([SERVER] if machine.is_database else []),
                 *facts(machine),
             ]
@@ -171,12 +182,22 @@ class Convergence:
         return {
             machine.name: plan_machine(
                 machine.name,
-                roles.resources(machine, site, only, self._without(survey, machine.name)),
+                self._desired(machine, site, only, self._without(survey, machine.name)),
                 survey.snapshots[machine.name],
             )
             for machine in self._topology.machines
             if machine.name in survey.snapshots
         }
+
+    def _desired(
+        self, machine: Machine, site: Site, only: Collection[str] | None, without: Collection[str]
+    ) -> Desired:
+        """A machine's resources; of those that were assumed, all that hold are taken over."""
+        if only is not None or without or site.cluster.primary != self._site.cluster.primary:
+            return roles.resources(machine, site, only, without)
+        anew = roles.resources(machine, site, without=roles.SAME_FOR_A_PRIMARY)
+        known = {each.id: each for _, each in anew}
+        return [(role, known.get(each.id, each)) for role, each in self._assumed[machine.name]]
 
     def _without(self, survey: Survey, name: str) -> Collection[str]:
         """The roles that are left alone while nobody knows who is primary.

@@ -1,7 +1,7 @@
 """All machines, connected to side by side, in the background from the start on."""
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Self, TypeVar
 
 from provision.connection import Access, Connection, RunEndingError
@@ -51,16 +51,43 @@ class Fleet:
         answers = self.each(dict.fromkeys(self._connections), lambda host, _: host.name)
         raise_joined([each for each in answers.values() if isinstance(each, RunEndingError)])
 
+    def reachable(
+        self, names: Collection[str], patience_s: float
+    ) -> dict[str, QuartetError | None]:
+        """Who of these is connected (None), or why not; those who are slow are left out.
+
+        Once half of them are connected, the rest are waited for `patience_s` seconds longer.
+        """
+        opening = {self._opening[name]: name for name in names if name in self._opening}
+        pending, connected = set(opening), 0
+        while pending and 2 * connected < len(names):
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            connected += sum(each.exception() is None for each in done)
+        wait(pending, timeout=patience_s)
+        found = {name: _reason(each) for each, name in opening.items() if each.done()}
+        return found | {name: self._unknown[name] for name in names if name in self._unknown}
+
     def each(
         self,
         arguments: Mapping[str, Argument],
         action: Callable[[Connection, Argument], Answer],
     ) -> dict[str, Answer | QuartetError]:
         """Do this on the named machines at once; where it fails, the answer is the error."""
-        futures = {
+        return self.collect(self.ask(arguments, action))
+
+    def ask(
+        self,
+        arguments: Mapping[str, Argument],
+        action: Callable[[Connection, Argument], Answer],
+    ) -> dict[str, Future[Answer]]:
+        """Begin to do this on the named machines, and go on without waiting for it."""
+        return {
             name: self._pool.submit(self._do, name, argument, action)
             for name, argument in arguments.items()
         }
+
+    def collect(self, futures: Mapping[str, Future[Answer]]) -> dict[str, Answer | QuartetError]:
+        """Wait for what was begun; where it has failed, the answer is the error."""
         if self._access.sudo is not None:
             self._access.sudo.serve(futures.values())
         answers: dict[str, Answer | QuartetError] = {}
@@ -78,3 +105,10 @@ class Fleet:
             raise self._unknown[name]
         self._opening[name].result()
         return action(self._connections[name], argument)
+
+
+def _reason(opening: "Future[None]") -> QuartetError | None:
+    error = opening.exception()
+    if error is not None and not isinstance(error, QuartetError):
+        raise error
+    return error

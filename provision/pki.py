@@ -17,6 +17,8 @@ _SERVER_DAYS = 825
 _RENEW_BEFORE_DAYS = 60
 # Clocks of laptops that wake up jump; a certificate from "tomorrow" would be refused.
 _BACKDATED = timedelta(days=1)
+# Clients ask the router on their own machine, and TLS goes through it to the server.
+_ROUTER = IPv4Address("127.0.0.1")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,10 @@ def authority(store: SecretStore, name: str) -> KeyPair:
 
 
 def server_pair(store: SecretStore, name: str, address: IPv4Address, issuer: KeyPair) -> KeyPair:
-    """A machine's certificate for its name and address; made anew when either or time runs out."""
+    """A machine's certificate for its name and address, and for who comes through a router.
+
+    It is made anew when one of these has changed, and before its time runs out.
+    """
     certificate = store.peek(f"certificate_{name}")
     if certificate is None or not _is_good(certificate, name, address, issuer):
         pair = _make_server(name, address, issuer)
@@ -127,7 +132,8 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def _alternative_names(name: str, address: IPv4Address) -> x509.SubjectAlternativeName:
-    return x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(address)])
+    addresses = map(x509.IPAddress, dict.fromkeys((address, _ROUTER)))
+    return x509.SubjectAlternativeName([x509.DNSName(name), *addresses])
 
 
 def _load_certificate(pair: KeyPair) -> x509.Certificate:

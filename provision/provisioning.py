@@ -7,10 +7,8 @@ from provision import roles
 from provision.apply import Outcome
 from provision.console import say
 from provision.converge import Convergence, Selection
-from provision.diffs import file_diffs
 from provision.errors import QuartetError
 from provision.fleet import Fleet
-from provision.report import LiveProgress, make_console, print_outcomes, print_plan, summary
 from provision.secrets import SecretStore
 from provision.topology import Topology
 
@@ -34,27 +32,34 @@ def apply(topology: Topology, secrets: Path, fleet: Fleet, selected: Selection) 
     convergence = Convergence(
         topology, SecretStore(secrets), fleet, selected, is_founded=founded.exists()
     )
-    survey = convergence.survey()
+    asked = convergence.ask()
+    # It takes long to import, and so do the machines to answer.
+    from provision import report  # noqa: PLC0415
+
+    survey = convergence.survey(asked)
     survey.raise_if_refused()
     started = convergence.start_databases(survey)
     if started:
         say(f"started MySQL on {', '.join(started)}, to ask who is primary")
         survey = convergence.survey()
         survey.raise_if_refused()
-    console = make_console()
-    with LiveProgress(console, survey.plans) as progress:
+    console = report.make_console()
+    with report.LiveProgress(console, survey.plans) as progress:
         outcomes = convergence.apply(survey, progress)
     if survey.has_data or not any(each.failed or each.skipped for each in outcomes):
         founded.touch(mode=0o600)
     for outcome in outcomes:
         outcome.changed += outcome.machine in started
-    print_outcomes(console, outcomes)
-    say(summary(outcomes))
+    report.print_outcomes(console, outcomes)
+    say(report.summary(outcomes))
     _raise_if_failed(outcomes)
 
 
 def show(topology: Topology, secrets: Path, fleet: Fleet, selected: Selection) -> None:
     """Show what provisioning would change; nothing is written, here or on a machine."""
+    from provision.diffs import file_diffs  # noqa: PLC0415
+    from provision.report import make_console, print_plan  # noqa: PLC0415
+
     store = SecretStore(secrets, keep=False)
     founded = _founded(secrets).exists()
     survey = Convergence(topology, store, fleet, selected, is_founded=founded).survey()

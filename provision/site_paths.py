@@ -2,6 +2,9 @@
 
 NGINX_SITE = "/etc/nginx/conf.d/quartet.conf"
 MYSQL_CONFIG = "/etc/mysql/mysql.conf.d/quartet.cnf"
+MYSQL_TLS = "/etc/mysql/tls"
+MYSQL_AUTHORITY = f"{MYSQL_TLS}/ca.pem"
+DATABASE_AGENT_CONFIG = "/etc/dbagent/config.json"
 APP_ROOT = "/srv/app"
 APP_CURRENT = f"{APP_ROOT}/current"
 APP_RELEASES = f"{APP_ROOT}/releases"

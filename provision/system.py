@@ -1,7 +1,7 @@
 """The system that a command is about: its description, its machines, and the ways to them."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -48,11 +48,12 @@ class System:
         """Return its machines' provider."""
         return open_lab(self.topology, say=say, packages=packages, provider=self.provider)
 
-    def fleet(self) -> Fleet:
-        """Connect to all of its machines, in the background."""
+    def fleet(self, connect_s: float | None = None) -> Fleet:
+        """Connect to all of its machines, in the background, each for at most so many seconds."""
         config = current_ssh_config(self.topology, say=say, provider=self.provider)
         names = [machine.name for machine in self.topology.machines]
-        return Fleet(endpoints(config, names), self.access)
+        access = replace(self.access, connect_s=connect_s) if connect_s else self.access
+        return Fleet(endpoints(config, names), access)
 
     def limited_to(self, limit: str | None) -> tuple[str, ...] | None:
         """The machines that --limit names, None without; naming nobody does not mean everybody."""

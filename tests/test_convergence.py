@@ -13,6 +13,7 @@ from provision.distribution import DISTRIBUTION, Distribution
 from provision.errors import QuartetError
 from provision.fleet import Fleet
 from provision.mysql.gtid import GtidSet
+from provision.mysql.replica import Replica
 from provision.mysql.state import MYSQL, DatabaseState, Source
 from provision.resources import Fact, Snapshot
 from provision.resources.file import FILES
@@ -71,6 +72,14 @@ class MemoryFleet:
     def each(
         self, arguments: Mapping[str, Any], action: Callable[[Any, Any], Any]
     ) -> dict[str, Any]:
+        return self.collect(self.ask(arguments, action))
+
+    def collect(self, futures: dict[str, Any]) -> dict[str, Any]:
+        return futures
+
+    def ask(
+        self, arguments: Mapping[str, Any], action: Callable[[Any, Any], Any]
+    ) -> dict[str, Any]:
         return {
             name: UnreachableError(name, "is off")
             if name in self._off
@@ -116,7 +125,9 @@ def _cluster(primary: str, *, writable: bool = True) -> dict[str, DatabaseState]
     )
     follower = replace(good, source=source)
     return {
-        name: replace(good, super_read_only=not writable) if name == primary else follower
+        name: replace(good, read_only=not writable, super_read_only=not writable)
+        if name == primary
+        else follower
         for name in DATABASES
     }
 
@@ -145,6 +156,21 @@ def test_plan_is_made_for_the_primary_that_the_servers_name() -> None:
     assert survey.cluster.primary.name == "web-02"
     assert not survey.plans["web-01"].has_step("mysql primary")
     assert survey.plans["web-02"].has_step("mysql primary")
+
+
+def test_replica_is_planned_for_what_its_primary_says_where_the_rest_was_made_before() -> None:
+    survey = _survey(MemoryFleet(_cluster("web-01") | {"db-03": DatabaseState(answers=True)}))
+    (step,) = [each for each in survey.plans["db-03"].steps if isinstance(each.resource, Replica)]
+    assert isinstance(step.resource, Replica)
+    assert step.resource.primary_uuid == "x"
+
+
+def test_machines_are_asked_once_where_somebody_has_begun_before() -> None:
+    fleet = MemoryFleet()
+    convergence = _convergence(fleet)
+    survey = convergence.survey(convergence.ask())
+    assert [len(each.questions) for each in fleet.machines.values()] == [1, 1, 1, 1]
+    assert list(survey.plans) == list(fleet.machines)
 
 
 def test_machine_that_is_off_is_reported_and_the_others_planned() -> None:
@@ -194,8 +220,8 @@ def test_split_brain_leaves_databases_alone_and_plans_the_rest() -> None:
     assert survey.undecided is not None
     assert "split brain" in survey.undecided.what
     assert _steps(survey, "lb-01") == {"haproxy", "dns"}
-    assert _steps(survey, "web-01") == {"nginx"}
-    assert _steps(survey, "db-03") == set()
+    assert _steps(survey, "web-01") == {"haproxy", "nginx", "dbagent", "backups"}
+    assert _steps(survey, "db-03") == {"dbagent", "backups"}
     outcomes = convergence.apply(survey, Silent())
     assert outcomes[-1].errors == [survey.undecided]
     assert not any("mysql" in script for each in fleet.machines.values() for script in each.scripts)

@@ -15,6 +15,7 @@ from provision.secrets import SecretStore
 
 ADDRESS = IPv4Address("192.168.56.11")
 OTHER_ADDRESS = IPv4Address("192.168.56.99")
+LOOPBACK = IPv4Address("127.0.0.1")
 
 
 def _load(pair: KeyPair) -> x509.Certificate:
@@ -59,7 +60,31 @@ def test_certificate_names_the_machine_and_its_address() -> None:
         x509.SubjectAlternativeName
     )
     assert names.value.get_values_for_type(x509.DNSName) == ["web-01"]
-    assert names.value.get_values_for_type(x509.IPAddress) == [ADDRESS]
+    assert names.value.get_values_for_type(x509.IPAddress) == [ADDRESS, LOOPBACK]
+
+
+def test_chain_verifies_for_who_comes_through_the_router_on_their_own_machine() -> None:
+    store = SecretStore(None)
+    _verify(authority(store, "quartet"), _pair(store), LOOPBACK)
+
+
+def test_machine_whose_address_is_the_loopback_is_named_once() -> None:
+    names = _load(_pair(SecretStore(None), LOOPBACK)).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    assert names.value.get_values_for_type(x509.IPAddress) == [LOOPBACK]
+
+
+def test_certificate_of_before_the_router_is_made_anew_under_the_same_authority(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = SecretStore(None)
+    with monkeypatch.context() as patched:
+        patched.setattr(pki, "_ROUTER", ADDRESS)
+        before, issuer = _pair(store), authority(store, "quartet")
+    after = _pair(store)
+    assert after != before
+    _verify(issuer, after, LOOPBACK)
 
 
 def test_key_belongs_to_the_certificate() -> None:

@@ -19,8 +19,17 @@ from tests.site_parts import ROOT
 
 TASKS = {
     "bench",
+    "db.backup",
+    "db.backups",
+    "db.failover",
+    "db.rejoin",
+    "db.restore",
+    "db.status",
+    "db.switchover",
+    "db.verify-backup",
     "destroy",
     "doctor",
+    "drill",
     "halt",
     "lint",
     "power-cut",

@@ -9,15 +9,20 @@ import fabric
 from provision.connection.dial import dial
 from provision.connection.failures import HostKeyError, UnreachableError
 from provision.connection.sudo import SudoPassword
+from provision.connection.ways import CONNECT_TIMEOUT_S
 from provision.lab.base import Endpoint
 
 
 @dataclass
 class Access:
-    """One for each run; `sudo` is None where every login may use sudo without a password."""
+    """One for each run; `sudo` is None where every login may use sudo without a password.
+
+    `connect_s` is for how long a host that may be off is tried, in seconds.
+    """
 
     known_hosts: Path
     sudo: SudoPassword | None = None
+    connect_s: float = CONNECT_TIMEOUT_S
     _hops: "dict[Endpoint, _Hop]" = field(default_factory=dict, repr=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -26,7 +31,8 @@ class Access:
 
         Raises UnreachableError, which says why.
         """
-        return dial(name, endpoint, self.known_hosts, self.gateway(endpoint))
+        gateway = self.gateway(endpoint)
+        return dial(name, endpoint, self.known_hosts, gateway, self.connect_s)
 
     def gateway(self, endpoint: Endpoint) -> fabric.Connection | None:
         """Return a connection to the host in between, if there is one; as for `open`."""

@@ -45,13 +45,19 @@ class _UnknownHostError(SSHException):
 
 
 def dial(
-    name: str, endpoint: Endpoint, known_hosts: Path, gateway: fabric.Connection | None
+    name: str,
+    endpoint: Endpoint,
+    known_hosts: Path,
+    gateway: fabric.Connection | None,
+    connect_s: float = CONNECT_TIMEOUT_S,
 ) -> fabric.Connection:
     """Return an open connection; `gateway` is one to the host in between.
 
+    `connect_s` bounds the wait for a host that may be off, in seconds.
+
     Raises HostKeyError for an unknown or changed key, and UnreachableError for all else.
     """
-    connection = _prepared(endpoint)
+    connection = _prepared(endpoint, connect_s)
     # Fabric accepts any host key and loads no known_hosts of its own, so both are set here.
     connection.client.set_missing_host_key_policy(_StrictPolicy())
     way: Channel | socket.socket | None = None
@@ -74,12 +80,12 @@ def dial(
     return connection
 
 
-def _prepared(endpoint: Endpoint) -> fabric.Connection:
+def _prepared(endpoint: Endpoint, connect_s: float) -> fabric.Connection:
     return fabric.Connection(
         endpoint.host,
         user=endpoint.user,
         port=endpoint.port,
-        connect_timeout=CONNECT_TIMEOUT_S,
+        connect_timeout=connect_s,
         connect_kwargs={
             "allow_agent": endpoint.agent,
             # As ssh does where several keys are there and none is named.
@@ -87,7 +93,8 @@ def _prepared(endpoint: Endpoint) -> fabric.Connection:
             "banner_timeout": CONNECT_TIMEOUT_S,
             "auth_timeout": CONNECT_TIMEOUT_S,
         },
-        config=_FABRIC_CONFIG,
+        # Its own: fabric writes into it, and for that moment it is empty for everybody else.
+        config=_FABRIC_CONFIG.clone(),
     )
 
 

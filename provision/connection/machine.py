@@ -2,12 +2,13 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import fabric
-from paramiko import SSHException
+from paramiko import Channel, SSHException
 
 from provision.connection.access import Access
 from provision.connection.failures import (
@@ -17,7 +18,7 @@ from provision.connection.failures import (
     UnreachableError,
     reason,
 )
-from provision.connection.streams import converse
+from provision.connection.streams import converse, exchange
 from provision.connection.sudo import SudoPassword
 from provision.connection.ways import CONNECT_TIMEOUT_S
 from provision.errors import QuartetError
@@ -50,6 +51,7 @@ _NO_PROGRAM = 127
 # The words of sudo and of sudo-rs.
 _WANTS_PASSWORD = re.compile("password|(authentication|interaction) is required", re.IGNORECASE)
 _MAY_NOT = re.compile("not in the sudoers|is not allowed to|may not run|can't do that")
+Answer = TypeVar("Answer")
 _ONE_AT_A_TIME = ("flock", "-o", "-E", str(LOCK_BUSY), "-w", str(LOCK_WAIT_S), LOCK)
 
 
@@ -109,23 +111,49 @@ class Connection:
         questions = tuple(facts)
         return parse_answers(questions, self.run(script_for(questions), timeout_s=READ_TIMEOUT_S))
 
-    def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 60) -> str:
+    def run(
+        self, script: str, *, stdin: bytes = b"", timeout_s: float = 60, alone: bool = True
+    ) -> str:
         """Run a root shell script and return what it printed on standard output.
+
+        With `alone` False it does not wait for other scripts that run on the machine.
 
         `timeout_s` bounds the wait for output, in seconds, beside the wait for the machine's lock.
         Raises CommandFailedError for any exit status but 0, and UnreachableError when the
         connection is lost.
         """
-        command = [*self._as_root, *_ONE_AT_A_TIME, "sh", "-c", script]
-        wait_s = timeout_s + LOCK_WAIT_S
+        turn = _ONE_AT_A_TIME if alone else ()
+        command = [*self._as_root, *turn, "sh", "-c", script]
+        wait_s = timeout_s + (LOCK_WAIT_S if alone else 0)
         code, output, errors = self._execute(command, self._greeting + stdin, wait_s)
+        self._raise_if_failed(script, code, f"{output}\n{errors}")
+        return output
+
+    def stream(
+        self,
+        script: str,
+        take: Callable[[bytes], object],
+        *,
+        stdin: Iterable[bytes] = (),
+        timeout_s: float = 60,
+    ) -> None:
+        """Run a root shell script whose input or output is too large to be held in memory.
+
+        `take` gets its output piece by piece. It does not wait for other scripts that run on the
+        machine, nor do they for it. Raises as `run` does; `timeout_s` bounds each silence.
+        """
+        command = [*self._as_root, "sh", "-c", script]
+        pieces = chain([self._greeting], stdin)
+        code, errors = self._talk(command, timeout_s, lambda way: exchange(way, pieces, take))
+        self._raise_if_failed(script, code, errors)
+
+    def _raise_if_failed(self, script: str, code: int, said: str) -> None:
         if code == LOCK_BUSY:
             raise self._busy()
         if code == NOT_ASKED and self._greeting:
             raise self._no_root("it took no password this time, so the command was not run")
         if code != 0:
-            raise CommandFailedError(self.name, script, code, f"{output}\n{errors}")
-        return output
+            raise CommandFailedError(self.name, script, code, said)
 
     def _find_way_to_root(self, sudo: SudoPassword) -> None:
         """See what sudo wants, and whether it takes the password that the person gave."""
@@ -150,13 +178,17 @@ class Connection:
         return code == 0
 
     def _execute(self, argv: list[str], stdin: bytes, wait_s: float) -> tuple[int, str, str]:
+        return self._talk(argv, wait_s, lambda channel: converse(channel, stdin))
+
+    def _talk(self, argv: list[str], wait_s: float, talk: Callable[[Channel], Answer]) -> Answer:
+        """Run a command, and whatever is said and heard over its channel."""
         if self._fabric is None:
             raise self._lost("it was never made")
         try:
             with self._fabric.transport.open_session(timeout=CONNECT_TIMEOUT_S) as channel:
                 channel.settimeout(wait_s)
                 channel.exec_command(shlex.join(argv))
-                return converse(channel, stdin)
+                return talk(channel)
         except TimeoutError as error:
             raise QuartetError(
                 self.name,

@@ -62,6 +62,7 @@ class Accounts:
     application: Account
     migration: Account
     monitoring: Account
+    manager: Account
 
     def __iter__(self) -> Iterator[Account]:
         yield from (getattr(self, each.name) for each in fields(self))
@@ -85,6 +86,12 @@ def accounts_for(network: IPv4Network, secrets: SecretStore) -> Accounts:
         monitoring=account(
             "monitor",
             "PROCESS, REPLICATION CLIENT ON *.*",
+            "SELECT ON performance_schema.*",
+        ),
+        manager=account(
+            "manager",
+            "SYSTEM_VARIABLES_ADMIN, REPLICATION_SLAVE_ADMIN, CONNECTION_ADMIN, RELOAD, PROCESS,"
+            " REPLICATION CLIENT, REPLICATION SLAVE ON *.*",
             "SELECT ON performance_schema.*",
         ),
     )

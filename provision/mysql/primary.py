@@ -8,9 +8,14 @@ from provision.mysql.accounts import DATABASE, Accounts
 from provision.mysql.sql import execute
 from provision.mysql.state import SERVER, database_state
 from provision.resources import Fact, Host, Resource, Snapshot, State, changed_keys
+from provision.site_paths import DATABASE_AGENT_CONFIG
 
 DRAIN_TIMEOUT_S = 60
+OPEN_TIMEOUT_S = 60
+AGENT = "/usr/local/sbin/dbagent"
+_HAS_AGENT = f"[ -x {AGENT} ] && [ -f {DATABASE_AGENT_CONFIG} ] && echo yes || :"
 PRIMARY_ID = "mysql primary"
+AGENT_ID = "service dbagent"
 SERVICE_ID = "service mysql"
 """A server that was restarted is read-only again, so its part in replication is looked at anew."""
 
@@ -25,6 +30,7 @@ class Primary(Resource):
 
     accounts: Accounts
     is_followed: bool
+    acknowledgements: int = 1
     triggers = (SERVICE_ID,)
 
     @property
@@ -44,7 +50,7 @@ class Primary(Resource):
         state = database_state(snapshot)
         return {
             "follows": state.source.host if state.source else "nobody",
-            "takes writes": "no" if state.super_read_only else "yes",
+            "takes writes": "no" if state.read_only else "yes",
         } | {
             f"account {account.user}": state.accounts.get(account.key, "absent")[:16]
             for account in self.accounts
@@ -52,14 +58,20 @@ class Primary(Resource):
 
     def apply(self, host: Host, changes: Mapping[str, str]) -> None:
         # Read anew: the server may have been restarted, read-only, since the plan was made.
-        changes = changed_keys(self, host.read([SERVER]))
+        planned, changes = changes, changed_keys(self, host.read([SERVER]))
+        if "follows" in changes and "follows" not in planned:
+            raise QuartetError(
+                host.name,
+                f"was primary when this began, and follows {changes['follows']} now",
+                "./lab db.status, then run it again",
+            )
         stale = [account for account in self.accounts if f"account {account.user}" in changes]
         if "follows" in changes:
             promote(host)
         # While nobody follows yet, waiting for a replica would be for ever, CLONE's wait included.
-        _wait_for_replicas(host, on=self.is_followed)
+        _wait_for_replicas(host, self.acknowledgements if self.is_followed else 0)
         if "takes writes" in changes:
-            _open(host)
+            _open(host, is_followed=self.is_followed)
         if stale:
             execute(
                 host,
@@ -70,10 +82,10 @@ class Primary(Resource):
 
 @dataclass(frozen=True)
 class Lossless(Resource):
-    """The primary acknowledges a commit only when a replica has it, where there are replicas."""
+    """The primary acknowledges a commit only when so many replicas have it."""
 
     primary: str
-    has_replicas: bool = True
+    acknowledgements: int = 1
     triggers = (PRIMARY_ID,)
 
     @property
@@ -89,21 +101,29 @@ class Lossless(Resource):
         return (SERVER,)
 
     def desired(self) -> State:
-        return {"waits for a replica": "yes" if self.has_replicas else "no"}
+        return {"waits for replicas": str(self.acknowledgements)}
 
     def actual(self, snapshot: Snapshot) -> State:
-        on = database_state(snapshot).semi_sync_source
-        return {"waits for a replica": "yes" if on else "no"}
+        state = database_state(snapshot)
+        return {"waits for replicas": str(state.acknowledgements if state.semi_sync_source else 0)}
 
     def apply(self, host: Host, changes: Mapping[str, str]) -> None:
-        _wait_for_replicas(host, on=self.has_replicas)
+        _wait_for_replicas(host, self.acknowledgements)
 
 
-def _wait_for_replicas(host: Host, *, on: bool) -> None:
-    execute(host, f"SET GLOBAL rpl_semi_sync_source_enabled = {'ON' if on else 'OFF'}")
+def _wait_for_replicas(host: Host, count: int) -> None:
+    execute(
+        host,
+        f"SET GLOBAL rpl_semi_sync_source_wait_for_replica_count = {max(1, count)}",
+        f"SET GLOBAL rpl_semi_sync_source_enabled = {'ON' if count else 'OFF'}",
+    )
 
 
-def _open(host: Host) -> None:
+def _open(host: Host, *, is_followed: bool) -> None:
+    """Let it take writes; its agent, where it has one, makes sure that nobody else does."""
+    if is_followed and host.run(_HAS_AGENT).strip() == "yes":
+        host.run(f"{AGENT} open --by provisioning", timeout_s=OPEN_TIMEOUT_S)
+        return
     # super_read_only OFF leaves read_only ON, so both are said.
     execute(host, "SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
 

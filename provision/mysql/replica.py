@@ -82,9 +82,11 @@ class Replica(Resource):
 
     def apply(self, host: Host, changes: Mapping[str, str]) -> None:
         # Read anew: the server may have been restarted since the plan was made.
-        changes = changed_keys(self, host.read([SERVER]))
+        now = host.read([SERVER])
+        changes = changed_keys(self, now)
         if not self.reclone:
             self._refuse_to_lose_data(host, changes)
+            self._refuse_to_demote(host, database_state(now))
         if "seeded" in changes or "errant transactions" in changes or self._is_broken(changes):
             self._seed(host)
             self._follow(host)
@@ -199,7 +201,7 @@ class Replica(Resource):
         """
         if not self.primary_uuid or state.is_blank:
             return "none"
-        extra = (state.gtid_executed - self.primary_executed).without_server(self.primary_uuid)
+        extra = (state.known - self.primary_executed).without_server(self.primary_uuid)
         return f"{len(extra)} ({extra})" if extra else "none"
 
     def _seeded(self, state: DatabaseState) -> str:
@@ -210,6 +212,14 @@ class Replica(Resource):
     def _is_broken(self, changes: Mapping[str, str]) -> bool:
         """Whether replication stopped with an error, and a new clone is allowed to mend that."""
         return self.reclone and "error" in changes
+
+    def _refuse_to_demote(self, host: Host, state: DatabaseState) -> None:
+        if state.is_writable_primary:
+            raise QuartetError(
+                host.name,
+                f"takes writes: it is primary, and {self.primary.name} was when this began",
+                "./lab db.status, then run it again",
+            )
 
     def _refuse_to_lose_data(self, host: Host, changes: Mapping[str, str]) -> None:
         if "errant transactions" in changes:

@@ -13,8 +13,9 @@ from provision.site_paths import MYSQL_CONFIG
 # performance_schema and information_schema are steadier over versions than SHOW REPLICA STATUS.
 _SQL = """
 SELECT 'variable', variable_name, variable_value FROM performance_schema.global_variables
- WHERE variable_name IN ('server_uuid', 'super_read_only', 'rpl_semi_sync_source_enabled',
-                         'rpl_semi_sync_replica_enabled');
+ WHERE variable_name IN ('server_uuid', 'super_read_only', 'read_only',
+                         'rpl_semi_sync_source_enabled', 'rpl_semi_sync_replica_enabled',
+                         'rpl_semi_sync_source_wait_for_replica_count');
 SELECT 'schema', schema_name FROM information_schema.schemata
  WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema');
 SELECT 'gtid', REPLACE(@@global.gtid_executed, '\\n', '');
@@ -88,8 +89,10 @@ class DatabaseState:
     configured: bool = False
     server_uuid: str = ""
     super_read_only: bool = True
+    read_only: bool = True
     semi_sync_source: bool = False
     semi_sync_replica: bool = False
+    acknowledgements: int = 1
     gtid_executed: GtidSet = field(default_factory=GtidSet)
     received: GtidSet = field(default_factory=GtidSet)
     source: Source | None = None
@@ -133,8 +136,8 @@ class DatabaseState:
 
     @property
     def is_writable_primary(self) -> bool:
-        """Whether it takes writes and follows nobody."""
-        return self.is_member and self.source is None and not self.super_read_only
+        """Whether it takes writes of ordinary accounts and follows nobody."""
+        return self.is_member and self.source is None and not self.read_only
 
 
 def _parse(output: str) -> dict[str, DatabaseState]:
@@ -146,8 +149,10 @@ def _parse(output: str) -> dict[str, DatabaseState]:
         configured="configured" in first,
         server_uuid=variables.get("server_uuid", ""),
         super_read_only=variables.get("super_read_only", "ON") == "ON",
+        read_only=variables.get("read_only", "ON") == "ON",
         semi_sync_source=variables.get("rpl_semi_sync_source_enabled") == "ON",
         semi_sync_replica=variables.get("rpl_semi_sync_replica_enabled") == "ON",
+        acknowledgements=int(variables.get("rpl_semi_sync_source_wait_for_replica_count", 1)),
         gtid_executed=GtidSet("".join(first.get("gtid", []))),
         received=GtidSet("".join(first.get("received", []))),
         source=_source(first.get("source")),

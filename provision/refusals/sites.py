@@ -15,19 +15,19 @@ HAPROXY_CONFIG = conffile("haproxy", haproxy.CONFIG)
 
 
 def facts(machine: Machine) -> list[Fact]:
-    """What has to be known of sites and of a load balancer's own configuration."""
+    """What has to be known of sites, and of the configuration of an HAProxy."""
     web = [LISTENS, *ours.facts(nginx.SITE)] if machine.has(Role.WEB) else []
     config = ours.unless_ours(HAPROXY_CONFIG, haproxy.CONFIG)
-    balancer = [config, *ours.facts(haproxy.CONFIG)] if machine.has(Role.HAPROXY) else []
-    return [*web, *balancer]
+    proxy = [config, *ours.facts(haproxy.CONFIG)] if _roles_with_haproxy(machine) else []
+    return [*web, *proxy]
 
 
 def refusals(machine: Machine, topology: Topology, snapshot: Snapshot) -> Iterator[QuartetError]:
     """Find a site whose visitors would come to ours, and an HAProxy that somebody set up."""
     if machine.has(Role.WEB) and not ours.is_ours(snapshot, nginx.SITE):
         yield from _sites(machine, topology, snapshot)
-    if machine.has(Role.HAPROXY) and not ours.is_ours(snapshot, haproxy.CONFIG):
-        yield from _balancer(machine, snapshot)
+    if _roles_with_haproxy(machine) and not ours.is_ours(snapshot, haproxy.CONFIG):
+        yield from _proxy(machine, snapshot)
 
 
 def _sites(machine: Machine, topology: Topology, snapshot: Snapshot) -> Iterator[QuartetError]:
@@ -43,12 +43,21 @@ def _sites(machine: Machine, topology: Topology, snapshot: Snapshot) -> Iterator
             )
 
 
-def _balancer(machine: Machine, snapshot: Snapshot) -> Iterator[QuartetError]:
+def _roles_with_haproxy(machine: Machine) -> list[Role]:
+    """Which of its roles bring an HAProxy: in front of web machines, or on them to the databases.
+
+    A packaged HAProxy has one configuration, so somebody's own and ours can't both be in use.
+    """
+    return [role for role in (Role.HAPROXY, Role.WEB) if machine.has(role)]
+
+
+def _proxy(machine: Machine, snapshot: Snapshot) -> Iterator[QuartetError]:
     if is_changed(snapshot, HAPROXY_CONFIG):
+        roles = " and ".join(f"the role {role}" for role in _roles_with_haproxy(machine))
         yield QuartetError(
             machine.name,
             f"{haproxy.CONFIG} is somebody's own; Quartet writes the whole of it",
-            "give the role haproxy to another machine, or, if nobody needs it any more, move it"
+            f"give {roles} to another machine, or, if nobody needs it any more, move it"
             f" away: `sudo mv {haproxy.CONFIG} {haproxy.CONFIG}.old`",
         )
 

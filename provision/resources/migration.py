@@ -12,12 +12,31 @@ from provision.resources.file import FILES
 
 MIGRATION_TIMEOUT_S = 600
 STAMP = "/var/lib/quartet/migrated"
+READY_S = 30
+# Where there is no primary yet, the load balancer in front of it hangs up at once.
+_WAIT = """
+python3 - <<'QUARTET_PY' || exit 1
+import socket, sys, time
+deadline = time.monotonic() + {within_s}
+while time.monotonic() < deadline:
+    try:
+        with socket.create_connection(("{address}", {port}), 2) as connection:
+            connection.settimeout(2)
+            if connection.recv(1):
+                sys.exit()
+    except OSError:
+        pass
+    time.sleep(0.1)
+sys.exit("no database takes writes at {address}:{port} after {within_s} s")
+QUARTET_PY
+"""
 
 
 @dataclass(frozen=True)
 class Migration(Resource):
     """A command that has been run for this version, as the application's user.
 
+    It waits until something that speaks first, as MySQL does, answers at `ready` (address, port).
     Its environment comes from a file that only root reads, so no password is on a command line.
     """
 
@@ -28,6 +47,7 @@ class Migration(Resource):
     user: str
     environment: str
     version: str
+    ready: tuple[str, int]
     requires: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -60,6 +80,7 @@ class Migration(Resource):
             *self.command,
         ]
         script = [
+            _WAIT.format(address=self.ready[0], port=self.ready[1], within_s=READY_S),
             f"{shlex.join(run)} 2>&1 || exit 1",
             "set -eu",
             "mkdir -p /var/lib/quartet",

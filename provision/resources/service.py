@@ -26,7 +26,9 @@ def _script(keys: Sequence[str]) -> str:
     return (
         f"systemctl show --property={_PROPERTIES} -- {units} 2>/dev/null\n"
         f'for stamp in {stamps}; do [ -f "$stamp" ] || continue\n'
-        'printf "\\nId=%s\\nStamp=%s\\n" "${stamp##*/}" "$(cat "$stamp")"; done'
+        # The shell reads them itself: a `cat` for each takes longer, on all machines at once.
+        'said=; IFS= read -r said < "$stamp"'
+        '; printf "\\nId=%s\\nStamp=%s\\n" "${stamp##*/}" "$said"; done'
     )
 
 

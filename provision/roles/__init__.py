@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from provision.mysql.cluster import as_described
 from provision.resources import Packages, Resource
-from provision.roles import app, dns, haproxy, mysql, nginx
+from provision.roles import app, backups, dbagent, dns, haproxy, mysql, nginx
 from provision.roles.site import Site
 from provision.secrets import SecretStore
 from provision.topology import Machine, Role, Topology
@@ -21,15 +21,20 @@ SERVER = "mysql"
 # In the order of work: databases first, since the application's migration writes to them.
 ROLES: Mapping[str, tuple[frozenset[Role], RoleResources]] = MappingProxyType(
     {
-        "haproxy": (frozenset({Role.HAPROXY}), haproxy.resources),
+        "haproxy": (frozenset({Role.HAPROXY, Role.WEB}), haproxy.resources),
         "dns": (frozenset({Role.DNS}), dns.resources),
         "mysql": (_DATABASES, mysql.resources),
         "mysql replication": (_DATABASES, mysql.replication_resources),
+        "dbagent": (_DATABASES, dbagent.resources),
         "nginx": (frozenset({Role.WEB}), nginx.resources),
         "app": (frozenset({Role.WEB}), app.resources),
         "mysql semi-sync": (_DATABASES, mysql.closing_resources),
+        "backups": (_DATABASES, backups.resources),
     }
 )
+
+SAME_FOR_A_PRIMARY = frozenset(ROLES) - {"mysql replication"}
+"""What depends on nothing that a database server says, but for who is primary."""
 
 
 def names() -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import json
 
 from provision.mysql.accounts import DATABASE, Account
-from provision.mysql.primary import PRIMARY_ID
+from provision.mysql.primary import AGENT_ID, PRIMARY_ID
 from provision.release import Release, release_of
 from provision.resources import Directory, File, Link, Packages, Resource, Service, User
 from provision.resources.migration import Migration
@@ -14,6 +14,7 @@ from provision.templates import render
 from provision.topology import Machine, Role
 
 USER = "app"
+LOCALHOST = "127.0.0.1"
 WEB_USER = "www-data"
 CONFIG = "/etc/app"
 ENVIRONMENT = f"{CONFIG}/environment"
@@ -77,22 +78,27 @@ def _topology_json(site: Site) -> str:
 def _environment(
     machine: Machine, site: Site, release: Release, account: Account, path: str
 ) -> File:
-    port = site.topology.ports.mysql
-    cluster = site.cluster
+    topology = site.topology
+    ports = topology.ports
+    session_secret = site.secrets.password("session")
     variables = {
         "MACHINE_NAME": machine.name,
         "RELEASE_ID": release.id,
         "TOPOLOGY_JSON": TOPOLOGY_JSON,
-        "DATABASE_PRIMARY": f"{cluster.primary.address}:{port}",
-        "DATABASE_REPLICAS": ",".join(f"{each.address}:{port}" for each in cluster.replicas),
+        "DATABASE_WRITES": f"{LOCALHOST}:{ports.database_writes}",
+        "DATABASE_READS": f"{LOCALHOST}:{ports.database_reads}",
+        "DATABASE_SERVERS": ",".join(f"{m.address}:{ports.mysql}" for m in topology.databases),
         "DATABASE_NAME": DATABASE,
         "DATABASE_USER": account.user,
         "DATABASE_PASSWORD": account.password,
         "DATABASE_CA": AUTHORITY,
+        "FRESH_READS": "on" if topology.database.fresh_reads else "off",
+        "SESSION_SECRET": session_secret,
     }
+    secrets = (account.password, session_secret)
     content = "".join(f"{name}={value}\n" for name, value in variables.items())
     # systemd reads it as root before it drops to the service's user.
-    return File(path, content, mode="0600", secrets=(account.password,), loaded_by=("app.service",))
+    return File(path, content, mode="0600", secrets=secrets, loaded_by=("app.service",))
 
 
 def _migration(machine: Machine, site: Site, release: Release) -> list[Resource]:
@@ -107,8 +113,9 @@ def _migration(machine: Machine, site: Site, release: Release) -> list[Resource]
         folder=_folder(release),
         user=USER,
         environment=MIGRATION_ENVIRONMENT,
-        version=f"{release.id} on {primary.name}",
-        requires=((primary.name, PRIMARY_ID),),
+        version=release.id,
+        ready=(LOCALHOST, site.topology.ports.database_writes),
+        requires=((primary.name, PRIMARY_ID), (primary.name, AGENT_ID)),
     )
     return [environment, migration]
 

@@ -4,13 +4,13 @@ from provision.mysql.primary import SERVICE_ID, Lossless, Primary
 from provision.mysql.replica import Replica
 from provision.resources import Directory, File, Packages, Resource, Service
 from provision.roles.site import Site
+from provision.site_paths import MYSQL_AUTHORITY as AUTHORITY
 from provision.site_paths import MYSQL_CONFIG
+from provision.site_paths import MYSQL_TLS as TLS
 from provision.templates import render
 from provision.topology import Machine
 
 CONFIG = MYSQL_CONFIG
-TLS = "/etc/mysql/tls"
-AUTHORITY = f"{TLS}/ca.pem"
 ONLINE = "/etc/systemd/system/mysql.service.d/quartet.conf"
 UNIT = ("mysql.service",)
 OWNER = "mysql:mysql"
@@ -40,7 +40,7 @@ def closing_resources(machine: Machine, site: Site) -> list[Resource]:
     """What the primary gets when everything else is in place."""
     if machine != site.cluster.primary:
         return []
-    return [Lossless(machine.name, has_replicas=bool(site.cluster.replicas))]
+    return [Lossless(machine.name, site.topology.acknowledgements)]
 
 
 def _turn(machine: Machine, site: Site) -> tuple[tuple[str, str], ...]:
@@ -77,7 +77,7 @@ def _config(machine: Machine, site: Site) -> File:
 def _part(machine: Machine, site: Site) -> Resource:
     cluster, accounts = site.cluster, site.accounts
     if machine == cluster.primary:
-        return Primary(accounts, cluster.is_followed)
+        return Primary(accounts, cluster.is_followed, site.topology.acknowledgements)
     return Replica(
         primary=cluster.primary,
         port=site.topology.ports.mysql,

@@ -3,6 +3,8 @@
 from provision.topology.loading import load
 from provision.topology.models import (
     Application,
+    Backups,
+    DataTier,
     Machine,
     Nspawn,
     Ports,
@@ -16,6 +18,8 @@ from provision.topology.problems import Problem, TopologyError
 
 __all__ = [
     "Application",
+    "Backups",
+    "DataTier",
     "Machine",
     "Nspawn",
     "Ports",

@@ -37,7 +37,7 @@ def _validated(data: dict[str, Any], path: Path, findings: list[Finding]) -> Top
 def _completed(data: dict[str, Any], path: Path) -> dict[str, Any]:
     """Add to the file's data what it may leave out and the models ask for."""
     # A section whose keys are all commented out reads as null, and means that there is none.
-    sections = {"nspawn", "vagrant", "ssh"}
+    sections = {"ports", "nspawn", "vagrant", "ssh", "database", "backups"}
     whole = {key: value for key, value in data.items() if key not in sections or value is not None}
     whole["path"] = path
     if isinstance(data.get("application"), dict):

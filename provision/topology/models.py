@@ -26,6 +26,7 @@ class Role(StrEnum):
 Provider = Literal["nspawn", "virtualbox", "libvirt", "ssh"]
 LoadBalancing = Literal["active-active", "active-passive"]
 ExpiredRelease = Literal["warn", "refuse"]
+Failover = Literal["manual", "automatic"]
 
 _Text = Annotated[str, BeforeValidator(values.argument)]
 _Few = Annotated[int, BeforeValidator(values.whole_number(1, 64))]
@@ -40,6 +41,9 @@ _LoadBalancing = Annotated[LoadBalancing, BeforeValidator(values.one_of(*get_arg
 _ExpiredRelease = Annotated[
     ExpiredRelease, BeforeValidator(values.one_of(*get_args(ExpiredRelease)))
 ]
+_Failover = Annotated[Failover, BeforeValidator(values.one_of(*get_args(Failover)))]
+_Seconds = Annotated[int, BeforeValidator(values.whole_number(1, 86_400))]
+_Days = Annotated[int, BeforeValidator(values.whole_number(1, 3_650))]
 _UrlPath = Annotated[str, BeforeValidator(values.url_path)]
 _Package = Annotated[str, BeforeValidator(values.package)]
 _User = Annotated[str, BeforeValidator(values.user)]
@@ -131,13 +135,41 @@ class Vagrant(_Facts):
 
 
 class Ports(_Facts):
-    """The TCP ports (for DNS also UDP) of what listens on the network."""
+    """The TCP ports (for DNS also UDP) of what listens.
+
+    `database_writes` and `database_reads` are the web machines' own, on 127.0.0.1 alone: where the
+    application finds the primary and the replicas. 6446 and 6447 are what MySQL Router has for it.
+    """
 
     http: _Port = 80
     web: _Port = 80
     mysql: _Port = 3306
     haproxy_stats: _Port = 8404
     dns: _Port = 53
+    database_writes: _Port = 6446
+    database_reads: _Port = 6447
+    database_agent: _Port = 8008
+
+
+class DataTier(_Facts):
+    """What the data tier promises.
+
+    A replica that is more than `max_lag_s` seconds behind gets no reads. With `fresh_reads` a user
+    who has written sees it in the next request, whichever replica answers. After an automatic
+    failover nothing is done by itself for `failover_pause_s` seconds.
+    """
+
+    max_lag_s: _Seconds = 5
+    fresh_reads: Annotated[bool, BeforeValidator(values.flag)] = True
+    failover: _Failover = "manual"
+    failover_pause_s: _Seconds = 600
+
+
+class Backups(_Facts):
+    """When the daily backup is made (HH:MM, the machines' time) and for how long backups stay."""
+
+    at: Annotated[str, BeforeValidator(values.time_of_day)] = "03:15"
+    keep_days: _Days = 14
 
 
 class Topology(_Facts):
@@ -150,6 +182,8 @@ class Topology(_Facts):
     load_balancing: _LoadBalancing
     application: Application
     ports: Ports = Ports()
+    database: DataTier = DataTier()
+    backups: Backups = Backups()
     nspawn: Nspawn = Nspawn()
     vagrant: Vagrant = Vagrant()
     ssh: SshDefaults = SshDefaults()
@@ -172,6 +206,14 @@ class Topology(_Facts):
     def databases(self) -> tuple[Machine, ...]:
         """The machines that run MySQL, in the file's order."""
         return tuple(machine for machine in self.machines if machine.is_database)
+
+    @property
+    def acknowledgements(self) -> int:
+        """How many replicas have a write before it is acknowledged: half of the database machines.
+
+        So a majority of them always has every acknowledged write, and can do without the rest.
+        """
+        return len(self.databases) // 2
 
     @property
     def primary(self) -> Machine:

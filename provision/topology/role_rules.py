@@ -17,6 +17,7 @@ ONLY_ONE = {
     Role.HAPROXY: "only one load balancer is supported yet",
     Role.PRIMARY: "only one server may take writes",
 }
+LEAST_TO_AGREE = 3
 
 
 def missing_roles(machines: Sequence[Sketch]) -> Iterator[Finding]:
@@ -43,6 +44,19 @@ def torn_machines(machines: Sequence[Sketch]) -> Iterator[Finding]:
         if machine.has(Role.PRIMARY) and machine.has(Role.REPLICA):
             message = "a machine can't be primary and replica at once; keep one of the two"
             yield machine.finding("roles", message)
+
+
+def too_few_to_agree(data: dict[str, Any], machines: Sequence[Sketch]) -> Iterator[Finding]:
+    """Find automatic failover where no two agents beside the primary's could agree on it."""
+    databases = [each for each in machines if each.has(Role.PRIMARY) or each.has(Role.REPLICA)]
+    match data:
+        case {"database": {"failover": "automatic"}} if len(databases) < LEAST_TO_AGREE:
+            message = (
+                f"automatic needs at least {LEAST_TO_AGREE} database machines, and there are"
+                f" {len(databases)}: two agents that are not the primary have to agree;"
+                " give another machine the role replica, or write manual"
+            )
+            yield Finding(("database", "failover"), message)
 
 
 def role_lists(machines: dict[str, Any]) -> Iterator[Finding]:

@@ -31,5 +31,6 @@ def _between_machines(data: dict[str, Any]) -> Iterator[Finding]:
     yield from role_rules.missing_roles(machines)
     yield from role_rules.repeated_roles(machines)
     yield from role_rules.torn_machines(machines)
+    yield from role_rules.too_few_to_agree(data, machines)
     yield from server_rules.clashing_ports(data, machines)
     yield from server_rules.misused_loopback(data, machines, net)

@@ -15,16 +15,25 @@ from provision.topology.sketch import Sketch
 def clashing_ports(data: dict[str, Any], machines: Sequence[Sketch]) -> Iterator[Finding]:
     """Find ports that two roles of one machine would both listen on."""
     ports = _ports(data)
+    clashes: dict[tuple[str, str], list[str]] = {}
     for machine in machines if ports else ():
-        holders: dict[int, str] = {}
-        for name in _used_by(machine):
-            first = holders.setdefault(getattr(ports, name), name)
-            if first != name:
-                message = (
-                    f"{machine.name} would listen on port {getattr(ports, name)} twice,"
-                    f" for {first} and for {name}; give one another port under 'ports:'"
-                )
-                yield Finding(("ports", name), message)
+        for clash in _clashes(ports, _used_by(machine)):
+            clashes.setdefault(clash, []).append(machine.name)
+    for (first, name), where in clashes.items():
+        message = (
+            f"{', '.join(where)} would listen on port {getattr(ports, name)} twice,"
+            f" for {first} and for {name}; give one another port under 'ports:'"
+        )
+        yield Finding(("ports", name), message)
+
+
+def _clashes(ports: Ports | None, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Find those of these keys whose port an earlier one has already, with that one."""
+    holders: dict[int, str] = {}
+    for name in names:
+        first = holders.setdefault(getattr(ports, name), name)
+        if first != name:
+            yield first, name
 
 
 def _ports(data: dict[str, Any]) -> Ports | None:
@@ -39,9 +48,9 @@ def _used_by(machine: Sketch) -> list[str]:
     used = {
         Role.HAPROXY: ("http", "haproxy_stats"),
         Role.DNS: ("dns",),
-        Role.WEB: ("web",),
-        Role.PRIMARY: ("mysql",),
-        Role.REPLICA: ("mysql",),
+        Role.WEB: ("web", "database_writes", "database_reads"),
+        Role.PRIMARY: ("mysql", "database_agent"),
+        Role.REPLICA: ("mysql", "database_agent"),
     }
     names = [name for role, keys in used.items() if machine.has(role) for name in keys]
     return list(dict.fromkeys(names))

@@ -11,8 +11,11 @@ from pydantic import BaseModel
 from provision.topology.document import Document
 from provision.topology.models import (
     Application,
+    Backups,
+    DataTier,
     Machine,
     Nspawn,
+    Ports,
     Ssh,
     SshDefaults,
     Topology,
@@ -23,6 +26,9 @@ from provision.topology.values import closest, did_you_mean
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "application": Application,
+    "ports": Ports,
+    "database": DataTier,
+    "backups": Backups,
     "nspawn": Nspawn,
     "vagrant": Vagrant,
     "ssh": SshDefaults,

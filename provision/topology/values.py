@@ -130,3 +130,4 @@ jump = matching(
 )
 box = matching(r"[\w.-]+(/[\w.-]+)?", "a Vagrant box, such as bento/ubuntu-24.04")
 box_version = matching(r"[\w.<>=~!, -]+", "a version in quotes, such as '202508.03.0'")
+time_of_day = matching(r"([01][0-9]|2[0-3]):[0-5][0-9]", "a time of day in quotes, such as '03:15'")

@@ -2,15 +2,18 @@
 
 import io
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import SimpleNamespace, TracebackType
 from typing import Any, cast
 from urllib.parse import urlencode
 
 import pymysql
 from board.config import Address, Settings
 from board.connection import Connection, Row
-from board.database import Databases, Server
+from board.database import Databases
+from board.pool import Pool
 from board.routes import Board
 from board.topology import Topology
 from board.web import Application
@@ -28,85 +31,145 @@ TOPOLOGY = Topology.from_json(
     }
 )
 SETTINGS = Settings(
-    primary=Address("192.0.2.11", 3306),
-    replicas=(Address("192.0.2.12", 3306), Address("192.0.2.13", 3306)),
+    writes=Address("127.0.0.1", 6446),
+    reads=Address("127.0.0.1", 6447),
+    servers=tuple(Address(f"192.0.2.{number}", 3306) for number in (11, 12, 13)),
     database="board",
     user="board",
     password="secret",
     ca=None,
+    fresh_reads=True,
+    session_secret="hush",
     machine="web-01",
     release="r 1",
     topology="/nowhere",
 )
 LOST = pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query")
 REFUSED = pymysql.err.OperationalError(2003, "Can't connect to MySQL server")
+READ_ONLY = pymysql.err.OperationalError(1290, "super-read-only")
+SOURCE = "14e7c25a-e621-11f1-a2b5-02fc00000001"
+
+
+def ok_packet(gtid: str) -> bytes:
+    """The end of MySQL's answer to a write: no text, and one change of the session."""
+    data = b"\0" + bytes([len(gtid)]) + gtid.encode()
+    change = b"\x03" + bytes([len(data)]) + data
+    return b"\0" + bytes([len(change)]) + change
 
 
 @dataclass
 class FakeServer:
-    """Rows, and the errors that connecting, reading and writing shall give."""
+    """Rows and GTIDs, and the errors that connecting, reading and writing shall give.
 
+    Of `write_errors` each write takes the first; `stores_anyway`: a write is there all the same.
+    """
+
+    name: str
     is_read_only: bool = True
     rows: list[Row] = field(default_factory=list)
+    tokens: dict[str, int] = field(default_factory=dict)
+    executed: int = 0
     connect_error: Exception | None = None
     read_error: Exception | None = None
     write_error: Exception | None = None
+    write_errors: list[Exception] = field(default_factory=list)
+    stores_anyway: bool = False
     ping_error: Exception | None = None
     connects: int = 0
     writes: int = 0
-    may_connect: threading.Event = field(default_factory=threading.Event)
+    waits: int = 0
 
-    def __post_init__(self) -> None:
-        self.may_connect.set()
-
-    def connect(self, _: Address) -> Connection:
+    def connect(self, seconds: float) -> Connection:
+        assert 0 < seconds <= 1
         self.connects += 1
-        assert self.may_connect.wait(5)
         if self.connect_error:
             raise self.connect_error
-        return cast("Connection", FakeConnection(self))
+        connection = cast("Connection", FakeConnection(self))
+        connection.server = self.name
+        return connection
+
+    def store(self, author: str, text: str, web: str, token: str) -> int:
+        known = self.tokens.setdefault(token, len(self.rows) + 1)
+        if known > len(self.rows):
+            self.rows.append(message_row(known, author, text, web))
+        self.executed += 1
+        return known
 
 
 @dataclass
 class FakeConnection:
-    server: FakeServer
+    """What the board uses of a connection, down to the packet that carries a GTID."""
+
+    fake: FakeServer
+    server: str = ""
+    opened_at: float = 0.0
+    open: bool = True
+    _result: Any = None
 
     def limit(self, seconds: float) -> None:
         assert 0 < seconds <= 5
 
-    def ping(self) -> None:
-        if self.server.ping_error:
-            raise self.server.ping_error
+    def ping(self, reconnect: bool) -> None:
+        assert not reconnect
+        if self.fake.ping_error:
+            raise self.fake.ping_error
 
-    def _force_close(self) -> None:
-        pass
+    def abandon(self) -> None:
+        self.open = False
+
+    def cursor(self, _: object) -> "FakeCursor":
+        return FakeCursor(self)
 
     def rows(self, statement: str, *values: object) -> list[Row]:
-        if self.server.read_error:
-            raise self.server.read_error
-        rows = self.server.rows
+        if self.fake.read_error:
+            raise self.fake.read_error
+        rows = self.fake.rows
         if "@@server_id" in statement:
-            return [
-                {
-                    "hostname": "h",
-                    "server_id": 1,
-                    "is_read_only": int(self.server.is_read_only),
-                    "newest_message": None,
-                }
-            ]
+            is_read_only = int(self.fake.is_read_only)
+            return [{"hostname": "h", "server_id": 1, "is_read_only": is_read_only}]
         if "MAX(id)" in statement:
             return [{"newest_message": max((row["id"] for row in rows), default=None)}]
         if "WHERE id" in statement:
             return [row for row in rows if row["id"] == values[0]]
         return list(reversed(rows))
 
-    def insert(self, statement: str, *values: object) -> int:
-        self.server.writes += 1
-        if self.server.write_error:
-            raise self.server.write_error
-        message_id = len(self.server.rows) + 1
-        self.server.rows.append(message_row(message_id, *values))
+    def insert(self, statement: str, *values: str) -> int:
+        fake = self.fake
+        fake.writes += 1
+        error = fake.write_errors.pop(0) if fake.write_errors else fake.write_error
+        if error is None or fake.stores_anyway:
+            message_id = fake.store(*values)
+        if error:
+            raise error
+        self._result = SimpleNamespace(message=ok_packet(f"{SOURCE}:{fake.executed}"))
         return message_id
+
+
+@dataclass
+class FakeCursor:
+    """Answers the two questions of board.fresh."""
+
+    connection: FakeConnection
+    answer: int | None = None
+
+    def __enter__(self) -> "FakeCursor":
+        return self
+
+    def __exit__(self, kind: type | None, value: object, trace: TracebackType | None) -> None:
+        pass
+
+    def execute(self, statement: str, values: tuple[str, ...]) -> None:
+        fake = self.connection.fake
+        if fake.read_error:
+            self.connection.open = fake.read_error is not LOST
+            raise fake.read_error
+        has_all = all(int(each.split(":")[1]) <= fake.executed for each in values[0].split(","))
+        is_wait = "WAIT_FOR_EXECUTED_GTID_SET" in statement
+        fake.waits += is_wait
+        self.answer = int(has_all is not is_wait)
+
+    def fetchone(self) -> tuple[int | None]:
+        return (self.answer,)
 
 
 def message_row(message_id: int, *values: object) -> Row:
@@ -131,23 +194,51 @@ class Answer:
     def text(self) -> str:
         return self.body.decode()
 
+    @property
+    def cookie(self) -> str:
+        """What a browser sends back of Set-Cookie."""
+        return self.headers.get("Set-Cookie", "").partition(";")[0]
+
+
+class Router:
+    """Gives connections in turn to those that it takes for usable."""
+
+    def __init__(self, *servers: FakeServer) -> None:
+        self.servers = list(servers)
+        self._turn = 0
+        self._lock = threading.Lock()
+
+    def connect(self, seconds: float) -> Connection:
+        if not self.servers:
+            raise LOST
+        with self._lock:
+            self._turn += 1
+            server = self.servers[(self._turn - 1) % len(self.servers)]
+        return server.connect(seconds)
+
 
 class Lab:
-    """A primary, two replicas, and a browser."""
+    """A primary, two replicas, the router in front of them, and a browser."""
 
-    def __init__(self) -> None:
-        self.primary = FakeServer(is_read_only=False)
-        self.replicas = [FakeServer(), FakeServer()]
-        self.databases = Databases(
-            Server("web-01", SETTINGS.primary, self.primary.connect),
-            [
-                Server(name, address, fake.connect)
-                for name, address, fake in zip(
-                    ("web-02", "db-03"), SETTINGS.replicas, self.replicas, strict=True
-                )
-            ],
+    def __init__(self, settings: Settings = SETTINGS) -> None:
+        self.primary = FakeServer("web-01", is_read_only=False)
+        self.replicas = [FakeServer("web-02"), FakeServer("db-03")]
+        self.writes = Router(self.primary)
+        self.reads = Router(*self.replicas)
+        self.databases = Databases.of(
+            Pool("the primary's address", settings.writes, self.writes.connect),
+            Pool("the replicas' address", settings.reads, self.reads.connect, spread=2),
+            self._direct(settings),
         )
-        self.application: Application = Board(SETTINGS, TOPOLOGY, self.databases).application()
+        self.application: Application = Board(settings, TOPOLOGY, self.databases).application()
+
+    def _direct(self, settings: Settings) -> list[Pool]:
+        connects: list[Callable[[float], Connection]] = [each.connect for each in self.servers]
+        names = [each.name for each in self.servers]
+        return [
+            Pool(name, address, connect)
+            for name, address, connect in zip(names, settings.servers, connects, strict=True)
+        ]
 
     @property
     def servers(self) -> list[FakeServer]:
@@ -155,7 +246,7 @@ class Lab:
 
     def replicate(self) -> None:
         for replica in self.replicas:
-            replica.rows = list(self.primary.rows)
+            catch_up(replica, self.primary)
 
     def ask(self, method: str, target: str, body: bytes = b"", **environ: str) -> Answer:
         path, _, query = target.partition("?")
@@ -179,11 +270,18 @@ class Lab:
     def get(self, target: str, **environ: str) -> Answer:
         return self.ask("GET", target, b"", **environ)
 
-    def post_form(self, author: str = "Ada", text: str = "Hello", **environ: str) -> Answer:
-        body = urlencode({"author": author, "text": text}).encode()
+    def post_form(
+        self, author: str = "Ada", text: str = "Hello", nonce: str = "", **environ: str
+    ) -> Answer:
+        body = urlencode({"author": author, "text": text, "nonce": nonce}).encode()
         environ.setdefault("CONTENT_TYPE", "application/x-www-form-urlencoded")
         return self.ask("POST", "/messages", body, **environ)
 
     def post_json(self, body: bytes, **environ: str) -> Answer:
         environ.setdefault("CONTENT_TYPE", "application/json")
         return self.ask("POST", "/api/messages", body, **environ)
+
+
+def catch_up(replica: FakeServer, primary: FakeServer) -> None:
+    replica.rows, replica.tokens = list(primary.rows), dict(primary.tokens)
+    replica.executed = primary.executed

@@ -6,12 +6,15 @@ from board.config import Address, ConfigError, Settings
 from board.topology import Topology
 
 ENVIRONMENT = {
-    "DATABASE_PRIMARY": "192.0.2.11:3306",
-    "DATABASE_REPLICAS": "192.0.2.12:3306, 192.0.2.13:3307",
+    "DATABASE_WRITES": "127.0.0.1:6446",
+    "DATABASE_READS": "127.0.0.1:6447",
+    "DATABASE_SERVERS": "192.0.2.12:3306, 192.0.2.13:3307",
     "DATABASE_NAME": "board",
     "DATABASE_USER": "board",
     "DATABASE_PASSWORD": "hush",
     "DATABASE_CA": "/etc/ca.pem",
+    "FRESH_READS": "on",
+    "SESSION_SECRET": "whisper",
     "MACHINE_NAME": "web-01",
     "RELEASE_ID": "r1",
     "TOPOLOGY_JSON": "/etc/topology.json",
@@ -20,29 +23,35 @@ ENVIRONMENT = {
 
 def test_a_complete_environment_is_read() -> None:
     settings = Settings.from_environment(ENVIRONMENT)
-    assert settings.primary == Address("192.0.2.11", 3306)
-    assert settings.replicas == (Address("192.0.2.12", 3306), Address("192.0.2.13", 3307))
+    assert settings.writes == Address("127.0.0.1", 6446)
+    assert settings.reads == Address("127.0.0.1", 6447)
+    assert settings.servers == (Address("192.0.2.12", 3306), Address("192.0.2.13", 3307))
     assert settings.ca == "/etc/ca.pem"
+    assert settings.fresh_reads
 
 
-def test_the_password_is_not_shown() -> None:
-    assert "hush" not in repr(Settings.from_environment(ENVIRONMENT))
+def test_secrets_are_not_shown() -> None:
+    shown = repr(Settings.from_environment(ENVIRONMENT))
+    assert "hush" not in shown
+    assert "whisper" not in shown
 
 
-def test_no_replicas_and_no_ca_is_fine() -> None:
-    settings = Settings.from_environment(ENVIRONMENT | {"DATABASE_REPLICAS": "", "DATABASE_CA": ""})
-    assert settings.replicas == ()
+def test_no_ca_and_no_fresh_reads_is_fine() -> None:
+    settings = Settings.from_environment(ENVIRONMENT | {"FRESH_READS": "off", "DATABASE_CA": ""})
+    assert not settings.fresh_reads
     assert settings.ca is None
 
 
 def test_all_mistakes_are_reported_at_once() -> None:
-    broken = ENVIRONMENT | {"DATABASE_REPLICAS": "one,two:2", "DATABASE_NAME": ""}
-    del broken["DATABASE_PRIMARY"]
+    broken = ENVIRONMENT | {"DATABASE_SERVERS": "one,two:2", "FRESH_READS": "yes"}
+    broken |= {"SESSION_SECRET": "", "DATABASE_READS": "h:0"}
+    del broken["DATABASE_WRITES"]
     with pytest.raises(ConfigError) as error:
         Settings.from_environment(broken)
     assert str(error.value) == (
-        "environment: DATABASE_PRIMARY is missing; DATABASE_REPLICAS: 'one' is not HOST:PORT;"
-        " DATABASE_NAME is missing"
+        "environment: DATABASE_WRITES is missing; DATABASE_READS: 'h:0' is not HOST:PORT;"
+        " DATABASE_SERVERS: 'one' is not HOST:PORT; FRESH_READS: 'yes' is neither on nor off;"
+        " SESSION_SECRET is missing"
     )
 
 

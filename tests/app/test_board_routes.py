@@ -1,11 +1,17 @@
 import json
+import re
+from dataclasses import replace
 
-import pymysql
 import pytest
 
-from tests.app.fake_lab import REFUSED, Lab, message_row
+from tests.app.fake_lab import LOST, READ_ONLY, REFUSED, SETTINGS, SOURCE, Lab, message_row
 
 LARGEST = 64 * 1024
+
+
+@pytest.fixture
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("board.writing.WRITE_SECONDS", 0.1)
 
 
 def test_the_page_names_who_served_it(lab: Lab) -> None:
@@ -53,42 +59,95 @@ def test_what_was_typed_is_escaped_in_the_form_too(lab: Lab) -> None:
     assert "text must have 1 to 500 characters" in answer.text
 
 
-def test_a_form_post_redirects_to_its_row(lab: Lab) -> None:
+def test_a_form_post_redirects_to_the_board_with_a_cookie(lab: Lab) -> None:
     answer = lab.post_form()
-    assert (answer.status, answer.headers["Location"]) == (303, "/?after=1")
+    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    assert answer.headers["Set-Cookie"].endswith("Max-Age=300; HttpOnly; SameSite=Lax")
 
 
-def test_a_replica_that_has_the_row_is_read(lab: Lab) -> None:
-    lab.post_form()
-    lab.replicas[1].rows = list(lab.primary.rows)
-    page = lab.get("/?after=1").text
-    assert '<span class="served database">db-03</span>' in page
-    assert "the replica db-03 has it already, web-02 not yet" in page
-
-
-def test_the_primary_is_read_while_the_replicas_lag_and_the_page_says_so(lab: Lab) -> None:
-    lab.post_form()
-    page = lab.get("/?after=1").text
-    assert "Read from the primary, because the replica had not caught up (web-02, db-03)" in page
+def test_a_replica_that_has_the_write_is_read(lab: Lab) -> None:
+    cookie = lab.post_form().cookie
+    lab.replicate()
+    page = lab.get("/", HTTP_COOKIE=cookie).text
+    assert "Fresh: web-02 has everything that you wrote" in page
     assert "Hello" in page
 
 
-def test_replicas_that_are_away_are_not_called_late(lab: Lab) -> None:
-    lab.post_form()
-    for replica in lab.replicas:
-        replica.connect_error = REFUSED
-    assert "because no replica answers" in lab.get("/?after=1").text
+def test_the_primary_is_read_while_the_replica_lags_and_the_page_says_so(lab: Lab) -> None:
+    page = lab.get("/", HTTP_COOKIE=lab.post_form().cookie).text
+    assert "Fresh: read from the primary, because web-02 did not have what you wrote" in page
+    assert "within 0.5 s" in page
+    assert "Hello" in page
 
 
-def test_a_row_that_nobody_has_is_said(lab: Lab) -> None:
-    page = lab.get("/?after=9")
+def test_a_stale_read_can_be_seen_with_fresh_off(lab: Lab) -> None:
+    cookie = lab.post_form().cookie
+    page = lab.get("/?fresh=off", HTTP_COOKIE=cookie).text
+    assert "Stale: read without waiting, and web-02 does not have all" in page
+    assert "Hello" not in page
+    lab.replicate()
+    page = lab.get("/?fresh=off", HTTP_COOKIE=cookie).text
+    assert "Read without waiting: db-03 had what you wrote already" in page
+
+
+def test_without_a_primary_the_page_says_that_it_may_be_stale(lab: Lab) -> None:
+    cookie = lab.post_form().cookie
+    lab.writes.servers = []
+    lab.primary.ping_error = LOST
+    page = lab.get("/", HTTP_COOKIE=cookie)
     assert page.status == 200
-    assert "does not have message 9" in page.text
+    assert "This may be stale: db-03 does not have all that you wrote, and no primary" in page.text
 
 
-@pytest.mark.parametrize("after", ["x", "-1", "1%00", "9" * 40])
-def test_after_must_be_a_number(lab: Lab, after: str) -> None:
-    assert lab.get(f"/?after={after}").status == 400
+def test_a_cookie_for_what_is_gone_is_deleted(lab: Lab) -> None:
+    cookie = lab.post_form().cookie
+    lab.primary.executed = 0
+    for path in ("/", "/api/messages", "/api/messages/1"):
+        answer = lab.get(path, HTTP_COOKIE=cookie)
+        assert (answer.status, answer.cookie) == (200, "session_gtids=")
+    assert "no longer in the databases" in lab.get("/", HTTP_COOKIE=cookie).text
+
+
+def test_the_writes_of_a_session_add_up(lab: Lab) -> None:
+    first = lab.post_form()
+    second = lab.post_form(HTTP_COOKIE=first.cookie)
+    assert f"{SOURCE}:2." in second.cookie
+    assert "+" not in second.cookie
+
+
+def test_a_forged_cookie_is_ignored(lab: Lab) -> None:
+    lab.post_form()
+    answer = lab.get("/api/messages", HTTP_COOKIE=f"session_gtids={SOURCE}:1.{'0' * 64}")
+    assert json.loads(answer.body)["fresh"] is None
+
+
+def test_fresh_reads_can_be_switched_off(lab: Lab) -> None:
+    cookie = lab.post_form().cookie
+    without = Lab(replace(SETTINGS, fresh_reads=False))
+    assert without.post_form().cookie == ""
+    assert json.loads(without.get("/api/messages", HTTP_COOKIE=cookie).body)["fresh"] is None
+    assert [server.waits for server in without.servers] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("path", ["/", "/api/messages", "/api/messages/1"])
+def test_fresh_is_on_or_off(lab: Lab, path: str) -> None:
+    assert lab.get(f"{path}?fresh=maybe").status == 400
+
+
+def test_a_form_that_is_sent_twice_is_stored_once(lab: Lab) -> None:
+    [nonce] = re.findall(r'name="nonce" value="([0-9a-f]{32})"', lab.get("/").text)
+    for _ in range(2):
+        assert lab.post_form(nonce=nonce).status == 303
+    assert len(lab.primary.rows) == 1
+    lab.post_form(text="something else", nonce=nonce)
+    assert len(lab.primary.rows) == 2
+
+
+@pytest.mark.parametrize("nonce", ["", "x", "0" * 31, "é" * 32])
+def test_a_form_without_a_proper_nonce_is_stored_each_time(lab: Lab, nonce: str) -> None:
+    for _ in range(2):
+        assert lab.post_form(nonce=nonce).status == 303
+    assert len(lab.primary.rows) == 2
 
 
 def test_the_page_says_that_writes_are_paused(lab: Lab) -> None:
@@ -96,19 +155,23 @@ def test_the_page_says_that_writes_are_paused(lab: Lab) -> None:
     assert "Writes are paused: no database is writable" in lab.get("/").text
 
 
+@pytest.mark.usefixtures("impatience")
 def test_a_paused_write_is_503_and_keeps_what_was_typed(lab: Lab) -> None:
-    lab.primary.write_error = pymysql.err.OperationalError(1290, "super-read-only")
-    answer = lab.post_form(text="keep me")
+    lab.primary.write_error = READ_ONLY
+    answer = lab.post_form(text="keep me", nonce="a" * 32)
     assert answer.status == 503
     assert "Writes are paused: web-01 is read-only at the moment" in answer.text
     assert "keep me</textarea>" in answer.text
+    assert f'name="nonce" value="{"a" * 32}"' in answer.text
 
 
+@pytest.mark.usefixtures("impatience")
 def test_an_undecided_write_is_504_and_says_so(lab: Lab) -> None:
-    lab.primary.write_error = pymysql.err.OperationalError(2013, "timed out")
+    lab.primary.write_error = LOST
     form, api = lab.post_form(), lab.post_json(b'{"author": "Ada", "text": "Hello"}')
     assert (form.status, api.status) == (504, 504)
     assert "may or may not have been stored" in form.text
+    assert "Sending this very form again stores it once." in form.text
     assert "may or may not have been stored" in json.loads(api.body)["error"]
 
 
@@ -129,8 +192,7 @@ def test_liveness_touches_no_database(lab: Lab) -> None:
 
 
 def test_one_database_is_enough_to_be_ready(lab: Lab) -> None:
-    for server in lab.servers[:2]:
-        server.connect_error = REFUSED
+    lab.writes.servers, lab.reads.servers = [], lab.replicas[1:]
     assert json.loads(lab.get("/readyz").body) == {"ready": True, "database": "db-03"}
 
 
@@ -142,7 +204,8 @@ def test_the_api_stores_and_lists(lab: Lab) -> None:
         "served_by": {"web": "web-01", "database": "web-01"},
     }
     lab.replicate()
-    listed = json.loads(lab.get("/api/messages?after=1").body)
+    listed = json.loads(lab.get("/api/messages", HTTP_COOKIE=answer.cookie).body)
+    assert listed["fresh"] is True
     assert listed["served_by"] == {"web": "web-01", "database": "web-02"}
     assert listed["messages"] == [
         {
@@ -161,9 +224,16 @@ def test_one_database_can_be_asked_for_a_message(lab: Lab) -> None:
     assert lab.get("/api/messages/5?database=192.0.2.13:3306").status == 200
     assert lab.get("/api/messages/5?database=web-02").status == 404
     assert lab.get("/api/messages/5?database=db-04").status == 400
-    lab.replicas[0].connect_error = REFUSED
-    lab.databases.replicas[0].mark_down(REFUSED)
+    lab.replicas[0].connect_error = lab.replicas[0].ping_error = LOST
     assert lab.get("/api/messages/5?database=web-02").status == 503
+
+
+def test_ones_own_message_is_found_at_once(lab: Lab) -> None:
+    cookie = lab.post_form().cookie
+    assert lab.get("/api/messages/1").status == 404
+    found = json.loads(lab.get("/api/messages/1", HTTP_COOKIE=cookie).body)
+    assert (found["text"], found["fresh"]) == ("Hello", True)
+    assert found["served_by"] == {"web": "web-01", "database": "web-01"}
 
 
 def test_whoami_names_web_database_and_release(lab: Lab) -> None:

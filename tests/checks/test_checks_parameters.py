@@ -51,6 +51,7 @@ def test_each_of_ten_machines_has_its_checks(tmp_path: Path) -> None:
     assert count("test_web_machine_is_in_rotation") == 5
     assert count("test_mysql_is_installed") == 5
     assert count("test_receives_and_applies_without_error") == 4
+    assert count("test_usable_replica_gets_reads") == 20
     assert count("test_commit_does_not_wait_where_there_is_no_replica") == 0
 
 

@@ -153,6 +153,15 @@ def test_facts_are_read_in_one_command(host: Connection, server: SshServer, tmp_
     assert len(server.commands) == 1
 
 
+def test_connections_share_no_settings(connect: Connect) -> None:
+    """Making one empties its settings for a moment, in which another thread may need them."""
+    one, other = connect(), connect()
+    with one, other:
+        assert one._fabric is not None
+        assert other._fabric is not None
+        assert one._fabric.config is not other._fabric.config
+
+
 def test_machine_where_another_run_is_at_work_is_busy(host: Connection, lock: Path) -> None:
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

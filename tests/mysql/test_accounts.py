@@ -53,7 +53,7 @@ def test_each_account_has_a_password_of_its_own_which_stays() -> None:
     store = SecretStore(None)
     network = IPv4Network("192.168.56.0/24")
     accounts = list(accounts_for(network, store))
-    assert len({account.password for account in accounts}) == len(accounts) == 5
+    assert len({account.password for account in accounts}) == len(accounts) == 6
     assert list(accounts_for(network, store)) == accounts
 
 
@@ -62,6 +62,15 @@ def test_no_account_may_do_everything() -> None:
     grants = [grant for account in accounts for grant in account.grants]
     assert not any(word in grant for grant in grants for word in ("ALL", "SUPER", "GRANT OPTION"))
     assert accounts.application.grants == ("SELECT, INSERT, UPDATE, DELETE ON app.*",)
+
+
+def test_manager_of_roles_can_not_see_what_people_wrote() -> None:
+    accounts = accounts_for(IPv4Network("192.168.56.0/24"), SecretStore(None))
+    everywhere, views = accounts.manager.grants
+    privileges, _, where = everywhere.partition(" ON ")
+    assert where == "*.*"
+    assert not {"SELECT", "INSERT", "UPDATE", "DELETE", "FILE"} & set(privileges.split(", "))
+    assert views == "SELECT ON performance_schema.*"
 
 
 @pytest.mark.parametrize(

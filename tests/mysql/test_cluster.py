@@ -28,7 +28,9 @@ NEW = DatabaseState()
 
 
 def _blank(*, read_only: bool = True) -> DatabaseState:
-    return DatabaseState(answers=True, server_uuid="new", super_read_only=read_only)
+    return DatabaseState(
+        answers=True, server_uuid="new", super_read_only=read_only, read_only=read_only
+    )
 
 
 def _alone(name: str, gtids: str = DATA, *, writable: bool = False) -> DatabaseState:
@@ -37,6 +39,7 @@ def _alone(name: str, gtids: str = DATA, *, writable: bool = False) -> DatabaseS
         configured=True,
         server_uuid=UUID[name],
         super_read_only=not writable,
+        read_only=not writable,
         gtid_executed=GtidSet(gtids),
         schemas=("app",),
     )

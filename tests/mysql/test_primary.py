@@ -21,14 +21,16 @@ BLANK = DatabaseState(answers=True)
 GOOD = DatabaseState(
     answers=True,
     super_read_only=False,
+    read_only=False,
     semi_sync_source=True,
     gtid_executed=GtidSet("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-9"),
     accounts={account.key: account.fingerprint for account in ACCOUNTS},
 )
-FENCED = replace(GOOD, super_read_only=True)
+FENCED = replace(GOOD, super_read_only=True, read_only=True)
 REPLICA = replace(FENCED, source=Source("192.168.56.11", "replication", True, True, True))
 OFF = "SET GLOBAL rpl_semi_sync_source_enabled = OFF"
 ON = "SET GLOBAL rpl_semi_sync_source_enabled = ON"
+COUNT = "SET GLOBAL rpl_semi_sync_source_wait_for_replica_count"
 OPEN = "SET GLOBAL super_read_only = OFF"
 
 
@@ -37,7 +39,7 @@ def _apply(state: DatabaseState, waited: str = "0\n", primary: Primary = PRIMARY
         return waited if "WAIT_FOR_EXECUTED_GTID_SET" in stdin else ""
 
     host = RecordingHost(database(state), answer=answer)
-    primary.apply(host, {"takes writes": "no"})
+    primary.apply(host, changed_keys(primary, database(state)) or {"takes writes": "no"})
     return host
 
 
@@ -89,6 +91,12 @@ def test_later_it_waits_for_a_replica_before_it_takes_writes() -> None:
     assert not any("CREATE" in text for text in statements)
 
 
+def test_server_that_was_demoted_meanwhile_stays_what_it_is() -> None:
+    host = RecordingHost(database(REPLICA))
+    with pytest.raises(QuartetError, match="was primary when this began"):
+        PRIMARY.apply(host, {"takes writes": "no"})
+
+
 def test_opening_lifts_both_kinds_of_read_only() -> None:
     statements = _apply(FENCED).statements
     assert statements.index(OPEN) < statements.index("SET GLOBAL read_only = OFF")
@@ -111,7 +119,7 @@ def test_replica_is_promoted_before_it_takes_writes() -> None:
 def test_replica_with_unapplied_transactions_is_not_promoted(waited: str) -> None:
     host = RecordingHost(database(REPLICA), answer=lambda script, stdin: waited)
     with pytest.raises(QuartetError, match="it was not promoted"):
-        PRIMARY.apply(host, {})
+        PRIMARY.apply(host, _changes(REPLICA))
     assert not any("RESET" in text or OPEN in text for text in host.statements)
 
 
@@ -139,17 +147,27 @@ def test_lossless_is_switched_on_last_and_seen() -> None:
     lossless = Lossless("web-01")
     host = RecordingHost(database(GOOD))
     assert changed_keys(lossless, database(GOOD)) == {}
-    assert changed_keys(lossless, database(BLANK)) == {"waits for a replica": "no"}
+    assert changed_keys(lossless, database(BLANK)) == {"waits for replicas": "0"}
     lossless.apply(host, {})
-    assert host.statements == [f"{ON};\n".replace(";\n", "; ").strip().rstrip(";")]
+    assert host.statements == [f"{COUNT} = 1", ON]
     assert lossless.requires == (("web-01", PRIMARY_ID),)
     assert PRIMARY_ID in lossless.triggers
 
 
-def test_primary_without_replicas_waits_for_none() -> None:
-    alone = Lossless("web-01", has_replicas=False)
+def test_primary_of_five_waits_for_two_replicas() -> None:
+    lossless = Lossless("web-01", acknowledgements=2)
     host = RecordingHost(database(GOOD))
-    assert changed_keys(alone, database(GOOD)) == {"waits for a replica": "yes"}
+    assert changed_keys(lossless, database(GOOD)) == {"waits for replicas": "1"}
+    assert changed_keys(lossless, database(replace(GOOD, acknowledgements=2))) == {}
+    lossless.apply(host, {})
+    assert host.statements == [f"{COUNT} = 2", ON]
+
+
+def test_primary_without_replicas_waits_for_none() -> None:
+    alone = Lossless("web-01", acknowledgements=0)
+    host = RecordingHost(database(GOOD))
+    assert changed_keys(alone, database(GOOD)) == {"waits for replicas": "1"}
     assert changed_keys(alone, database(BLANK)) == {}
     alone.apply(host, {})
-    assert host.statements == [OFF]
+    # MySQL takes no count below 1.
+    assert host.statements == [f"{COUNT} = 1", OFF]

@@ -23,6 +23,7 @@ variable\trpl_semi_sync_replica_enabled\tON
 variable\trpl_semi_sync_source_enabled\t{source}
 variable\tserver_uuid\t{uuid}
 variable\tsuper_read_only\t{read_only}
+variable\tread_only\t{read_only}
 """
 
 
@@ -68,6 +69,12 @@ def test_primary_is_read() -> None:
         "clone@192.168.56.0/255.255.255.0": "beef",
     }
     assert state.error == ""
+
+
+def test_number_of_acknowledgements_is_read_and_is_one_by_default() -> None:
+    count = "variable\trpl_semi_sync_source_wait_for_replica_count\t3\n"
+    assert _state(f"{count}{PRIMARY}").acknowledgements == 3
+    assert _state(PRIMARY).acknowledgements == 1
 
 
 @pytest.mark.parametrize("output", [REPLICA, REPLICA_80])

@@ -4,6 +4,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from provision.refusals.ports import SETTINGS
 from provision.roles import dns, haproxy, mysql, nginx
 from provision.topology import Ports
 from tests.refusals.refusal_parts import NOTES, Server, noted, refused
@@ -41,6 +42,7 @@ def test_same_port_at_another_address_is_no_obstacle(address: str) -> None:
         ("web-01", 80, "nginx"),
         ("web-01", 3306, "mysqld"),
         ("web-01", 80, ""),
+        ("web-01", 8008, "dbagent"),
     ],
 )
 def test_own_programs_are_no_obstacle(machine: str, port: int, program: str) -> None:
@@ -56,12 +58,40 @@ def test_own_programs_are_no_obstacle(machine: str, port: int, program: str) -> 
         ("web-01", 3306, "mariadbd"),
         ("web-01", 3306, "mysqld_exporter"),
         ("web-01", 80, "nginx-proxy"),
+        ("db-03", 8008, "python3"),
     ],
 )
 def test_others_are_whatever_their_names_begin_with(machine: str, port: int, program: str) -> None:
     address = str(TOPOLOGY.machine(machine).address)
     (what,) = refused(machine, listeners=_listening(address, port, program))
     assert f"port {port} is taken by {program}" in what
+
+
+@pytest.mark.parametrize("port", [6446, 6447])
+@pytest.mark.parametrize("address", ["127.0.0.1", "*"])
+def test_web_machine_needs_its_ways_to_the_databases(address: str, port: int) -> None:
+    listeners = _listening(address, port, "mysqlrouter")
+    (what,) = refused("web-01", listeners=listeners)
+    assert what == f"port {port} is taken by mysqlrouter, and haproxy needs it"
+    assert refused("lb-01", listeners=listeners) == []
+    assert refused("db-03", listeners=listeners) == []
+
+
+def test_ways_to_the_databases_are_on_the_loopback_alone() -> None:
+    assert refused("web-01", listeners=_listening("192.168.56.11", 6446, "mysqlrouter")) == []
+
+
+def test_agent_is_known_by_its_settings_and_not_by_its_interpreter() -> None:
+    agent = _listening("192.168.56.13", 8008, "python3")
+    (what,) = refused("db-03", listeners=agent)
+    assert what == "port 8008 is taken by python3, and dbagent needs it"
+    assert refused("db-03", listeners=agent, paths=noted(SETTINGS["dbagent"])) == []
+
+
+def test_another_program_in_python_is_not_the_agent() -> None:
+    listeners = _listening("*", 3306, "python3")
+    (what,) = refused("db-03", listeners=listeners, paths=noted(SETTINGS["dbagent"]))
+    assert what == "port 3306 is taken by python3, and mysqld needs it"
 
 
 def test_port_that_no_role_of_the_machine_needs_may_be_anybodys() -> None:

@@ -1,10 +1,11 @@
-"""Sites that would lose their visitors, and a load balancer that somebody set up."""
+"""Sites that would lose their visitors, and an HAProxy that somebody set up."""
 
 import hashlib
 
 import pytest
 
-from provision.refusals import facts
+from provision.refusals import facts, sites
+from provision.resources import Snapshot
 from provision.resources.site import LISTENS
 from provision.roles import haproxy, nginx
 from provision.topology import Ports
@@ -114,7 +115,7 @@ def test_sites_are_read_from_nginx_until_ours_is_among_them(server: Server) -> N
     assert not (server.root / "asked").exists()
 
 
-class TestLoadBalancer:
+class TestHaproxy:
     """Its configuration is one file, and we write all of it."""
 
     def test_configuration_of_somebody_else_is_not_replaced(self) -> None:
@@ -133,8 +134,19 @@ class TestLoadBalancer:
     def test_machine_of_ours_that_gets_the_role_is_new_to_it(self) -> None:
         assert len(refused("lb-01", conffiles=CHANGED, paths=noted(nginx.SITE))) == 1
 
-    def test_machine_without_the_role_may_have_any(self) -> None:
-        assert refused("web-01", conffiles=CHANGED) == []
+    @pytest.mark.parametrize("machine", ["web-01", "web-02"])
+    def test_web_machine_needs_it_as_well(self, machine: str) -> None:
+        assert len(refused(machine, conffiles=CHANGED)) == 1
+        assert refused(machine, conffiles=CHANGED, paths=noted(haproxy.CONFIG)) == []
+
+    @pytest.mark.parametrize(("machine", "role"), [("lb-01", "haproxy"), ("web-01", "web")])
+    def test_error_names_the_role_that_could_go_elsewhere(self, machine: str, role: str) -> None:
+        changed = Snapshot({"conffiles": {f"haproxy {haproxy.CONFIG}": "changed"}})
+        (error,) = sites.refusals(TOPOLOGY.machine(machine), TOPOLOGY, changed)
+        assert error.next_step.startswith(f"give the role {role} to another machine")
+
+    def test_machine_without_these_roles_may_have_any(self) -> None:
+        assert refused("db-03", conffiles=CHANGED) == []
 
     def test_is_judged_by_what_dpkg_knows_of_it(self, server: Server) -> None:
         assert server.refused("lb-01") == []

@@ -1,5 +1,8 @@
 """System users and the application's migration."""
 
+import socket
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,28 +62,110 @@ def programs(tmp_path: Path) -> Path:
     return write_program(tmp_path / "bin", "systemd-run", SYSTEMD_RUN).parent
 
 
-def _migration(folder: Path, command: str, version: str = "r1 on web-01") -> Migration:
+class Database:
+    """Listens on a port of its own; greets each client with the next of `greetings`, then the last.
+
+    An empty greeting is a load balancer's without a server: it hangs up at once.
+    """
+
+    def __init__(self, *greetings: bytes) -> None:
+        self.greeted: list[bytes] = []
+        self._greetings = list(greetings)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self._listener.getsockname()
+        return host, port
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            greeting = self._greetings.pop(0) if len(self._greetings) > 1 else self._greetings[0]
+            with client:
+                client.sendall(greeting)
+            self.greeted.append(greeting)
+
+    def close(self) -> None:
+        # Closing alone would leave its thread in accept().
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    database = Database(b"J")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def late_database() -> Iterator[Database]:
+    database = Database(b"", b"", b"J")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def no_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    monkeypatch.setattr(migration, "READY_S", 0.3)
+    database = Database(b"")
+    yield database
+    database.close()
+
+
+def _migration(
+    folder: Path,
+    command: str,
+    version: str = "r1",
+    ready: tuple[str, int] = ("127.0.0.1", 6446),
+) -> Migration:
     environment = folder / "environment"
     environment.write_text("PASSWORD=s3cret\n")
-    return Migration(("sh", "-c", command), str(folder), "app", str(environment), version)
+    return Migration(("sh", "-c", command), str(folder), "app", str(environment), version, ready)
 
 
 def test_migration_is_run_once_for_each_version(
-    tmp_path: Path, programs: Path, stamp: Path
+    tmp_path: Path, programs: Path, stamp: Path, database: Database
 ) -> None:
     host = LocalHost(programs)
     command = 'echo "$PASSWORD in $(basename "$PWD")" >> ran'
-    for version in ("r1 on web-01", "r1 on web-01", "r1 on web-02"):
-        assert host.ensure(_migration(tmp_path, command, version)) == {}
+    for version in ("r1", "r1", "r2"):
+        assert host.ensure(_migration(tmp_path, command, version, database.address)) == {}
     assert (tmp_path / "ran").read_text() == f"s3cret in {tmp_path.name}\n" * 2
-    assert stamp.read_text() == "r1 on web-02"
+    assert stamp.read_text() == "r2"
+
+
+def test_migration_waits_for_a_server_that_speaks_first(
+    tmp_path: Path, programs: Path, stamp: Path, late_database: Database
+) -> None:
+    host = LocalHost(programs)
+    assert host.ensure(_migration(tmp_path, "echo >> ran", ready=late_database.address)) == {}
+    assert late_database.greeted == [b"", b"", b"J"]
+    assert (tmp_path / "ran").read_text() == "\n"
+
+
+def test_migration_without_a_database_is_not_run(
+    tmp_path: Path, programs: Path, stamp: Path, no_database: Database
+) -> None:
+    host = LocalHost(programs)
+    ready = no_database.address
+    with pytest.raises(CommandFailedError, match=f"takes writes at 127.0.0.1:{ready[1]} after"):
+        host.ensure(_migration(tmp_path, "echo >> ran", ready=ready))
+    assert no_database.greeted
+    assert not (tmp_path / "ran").exists()
+    assert not stamp.exists()
 
 
 def test_migration_that_fails_says_why_and_is_run_again(
-    tmp_path: Path, programs: Path, stamp: Path
+    tmp_path: Path, programs: Path, stamp: Path, database: Database
 ) -> None:
     host = LocalHost(programs)
-    failing = _migration(tmp_path, "echo no such table >&2; exit 3")
+    failing = _migration(tmp_path, "echo no such table >&2; exit 3", ready=database.address)
     with pytest.raises(CommandFailedError, match="no such table"):
         host.ensure(failing)
     assert not stamp.exists()

@@ -13,20 +13,31 @@ import pytest
 from provision.resources import File, Service
 from provision.roles import dns as dns_role
 from provision.roles import haproxy
-from provision.topology import Ports, Topology
+from provision.topology import Machine, Ports, Role, Topology
+from tests.roles.routing_rig import unprivileged
 from tests.site_parts import TOPOLOGY, site_of, variant, with_third_web
 
-LB = TOPOLOGY.machine("lb-01")
+LB, WEB, DB = (TOPOLOGY.machine(name) for name in ("lb-01", "web-01", "db-03"))
+SOLO = LB.model_copy(update={"roles": (Role.HAPROXY, Role.WEB, Role.PRIMARY)})
 
 
-def _haproxy(topology: Topology = TOPOLOGY) -> File:
-    (file,) = [each for each in haproxy.resources(LB, site_of(topology)) if isinstance(each, File)]
+def _haproxy(topology: Topology = TOPOLOGY, machine: Machine = LB) -> File:
+    resources = haproxy.resources(machine, site_of(topology))
+    (file,) = [each for each in resources if isinstance(each, File)]
     return file
 
 
 def _servers(topology: Topology) -> list[str]:
     lines = _haproxy(topology).content.splitlines()
     return [line.strip() for line in lines if line.strip().startswith("server ")]
+
+
+def _sections(text: str) -> list[str]:
+    return re.findall(r"(?m)^(?:frontend|backend) (\w+)$", text)
+
+
+FRONT_DOOR = ["http", "web", "stats"]
+DATABASES = ["database_writes", "database_reads", "primary", "replicas", "any_database"]
 
 
 ACTIVE_PASSIVE = variant(load_balancing="active-passive")
@@ -95,11 +106,56 @@ def test_haproxy_checks_its_file_first_and_is_reloaded_not_restarted() -> None:
     assert file.loaded_by == (service.unit,)
 
 
+@pytest.mark.parametrize(
+    ("machine", "sections"),
+    [(LB, FRONT_DOOR), (WEB, DATABASES), (SOLO, FRONT_DOOR + DATABASES)],
+    ids=["load balancer", "web machine", "both"],
+)
+def test_machine_has_the_sections_that_its_roles_need(
+    machine: Machine, sections: list[str]
+) -> None:
+    assert _sections(_haproxy(machine=machine).content) == sections
+
+
+@pytest.mark.parametrize(("machine", "is_bounded"), [(LB, False), (WEB, True), (SOLO, True)])
+def test_only_ways_to_databases_are_cut_after_a_reload(machine: Machine, is_bounded: bool) -> None:
+    """What a visitor downloads may take its time."""
+    assert ("hard-stop-after" in _haproxy(machine=machine).content) == is_bounded
+
+
+def test_ways_to_the_databases_are_open_to_this_machine_alone() -> None:
+    ports = Ports(database_writes=1, database_reads=2)
+    binds = re.findall(r"bind (\S+)", _haproxy(variant(ports=ports), WEB).content)
+    assert binds == ["127.0.0.1:1", "127.0.0.1:2"]
+
+
+@pytest.mark.parametrize("backend", ["primary", "replicas", "any_database"])
+def test_every_database_is_asked_by_its_agent_in_every_backend(backend: str) -> None:
+    text = _haproxy(variant(ports=Ports(mysql=3, database_agent=4)), WEB).content
+    servers = re.findall(r"(?m)^    server (\S+) (\S+) .*check port (\d+)", _section(text, backend))
+    addresses = {each.name: f"{each.address}:3" for each in TOPOLOGY.databases}
+    assert servers == [(name, address, "4") for name, address in addresses.items()]
+
+
+def test_role_change_changes_no_file() -> None:
+    moved = {WEB: (Role.WEB, Role.REPLICA), DB: (Role.PRIMARY,)}
+    machines = [
+        each.model_copy(update={"roles": moved.get(each, each.roles)}) for each in TOPOLOGY.machines
+    ]
+    after = variant(machines=tuple(machines))
+    assert _haproxy(after, after.machine("web-01")).content == _haproxy(machine=WEB).content
+
+
+def _section(text: str, backend: str) -> str:
+    return text.partition(f"\nbackend {backend}\n")[2].partition("\n\n")[0]
+
+
 @pytest.mark.skipif(not shutil.which("haproxy"), reason="haproxy is not on this host")
+@pytest.mark.parametrize("machine", [LB, WEB, SOLO])
 @pytest.mark.parametrize("topology", [TOPOLOGY, ACTIVE_PASSIVE])
-def test_haproxy_accepts_its_file(topology: Topology, tmp_path: Path) -> None:
+def test_haproxy_accepts_its_file(topology: Topology, machine: Machine, tmp_path: Path) -> None:
     path = tmp_path / "haproxy.cfg"
-    path.write_text(_haproxy(topology).content)
+    path.write_text(unprivileged(_haproxy(topology, machine).content, tmp_path))
     assert subprocess.run(["haproxy", "-c", "-f", str(path)], check=False).returncode == 0
 
 

@@ -2,6 +2,7 @@
 
 import configparser
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 import pytest
 from cryptography import x509
@@ -13,6 +14,8 @@ from provision.mysql.replica import Replica
 from provision.resources import File, Resource, Service
 from provision.roles import mysql
 from provision.roles.site import Site
+from provision.site_paths import MYSQL_AUTHORITY, MYSQL_TLS
+from provision.topology import Role
 from tests.site_parts import TOPOLOGY, site_of, variant
 
 SITE = site_of()
@@ -93,11 +96,25 @@ def test_part_is_what_the_cluster_says_not_the_file(cluster: Cluster, primary: s
         closing = mysql.closing_resources(machine, site)
         if machine.name == primary:
             assert isinstance(part, Primary)
-            assert closing == [Lossless(primary)]
+            assert closing == [Lossless(primary, 1)]
         else:
             assert isinstance(part, Replica)
             assert part.primary.name == primary
             assert closing == []
+
+
+@pytest.mark.parametrize(
+    ("databases", "acknowledgements"), [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2), (6, 3), (7, 3)]
+)
+def test_primary_waits_for_half_of_the_servers(databases: int, acknowledgements: int) -> None:
+    machines = [
+        ONE.model_copy(
+            update={"name": f"db-{n}", "roles": (Role.PRIMARY if n < 2 else Role.REPLICA,)}
+        )
+        for n in range(1, databases + 1)
+    ]
+    site = site_of(variant(machines=tuple(machines)))
+    assert mysql.closing_resources(machines[0], site) == [Lossless("db-1", acknowledgements)]
 
 
 def test_replica_knows_what_the_primary_has_and_whether_its_own_may_go() -> None:
@@ -111,17 +128,19 @@ def test_replica_knows_what_the_primary_has_and_whether_its_own_may_go() -> None
 
 
 def test_each_server_has_a_certificate_of_its_own_from_one_authority() -> None:
-    authorities = {_file(m.name, mysql.AUTHORITY).content for m in TOPOLOGY.databases}
+    authorities = {_file(m.name, MYSQL_AUTHORITY).content for m in TOPOLOGY.databases}
     assert len(authorities) == 1
     for machine in TOPOLOGY.databases:
-        text = _file(machine.name, f"{mysql.TLS}/server.pem").content
+        text = _file(machine.name, f"{MYSQL_TLS}/server.pem").content
         names = x509.load_pem_x509_certificate(text.encode()).extensions
         found = names.get_extension_for_class(x509.SubjectAlternativeName).value
-        assert found.get_values_for_type(x509.IPAddress) == [machine.address]
+        # Web machines reach it through a port of their own, with TLS from end to end.
+        addresses = found.get_values_for_type(x509.IPAddress)
+        assert addresses == [machine.address, IPv4Address("127.0.0.1")]
 
 
 def test_key_is_read_by_mysql_alone_and_shown_to_nobody() -> None:
-    key = _file("web-01", f"{mysql.TLS}/server-key.pem")
+    key = _file("web-01", f"{MYSQL_TLS}/server-key.pem")
     assert (key.owner, key.mode, key.secret) == ("mysql:mysql", "0600", True)
 
 
@@ -129,9 +148,9 @@ def test_server_is_restarted_with_its_configuration_and_certificates() -> None:
     service = next(each for each in _resources("web-01") if isinstance(each, Service))
     assert {each.path for each in service.restart_on} == {
         mysql.CONFIG,
-        mysql.AUTHORITY,
-        f"{mysql.TLS}/server.pem",
-        f"{mysql.TLS}/server-key.pem",
+        MYSQL_AUTHORITY,
+        f"{MYSQL_TLS}/server.pem",
+        f"{MYSQL_TLS}/server-key.pem",
     }
     check = ("mysqld", "--defaults-file={new}", "--user=mysql", "--validate-config")
     assert _file("web-01", mysql.CONFIG).check == check

@@ -2,20 +2,26 @@
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 import pytest
 
 from provision import roles
+from provision.mysql.cluster import Cluster
 from provision.mysql.gtid import GtidSet
 from provision.mysql.state import DatabaseState, Source
 from provision.release import release_of
 from provision.resources import File, Packages, Resource
+from provision.roles.site import Site
 from provision.secrets import SecretStore
+from provision.templates import FILES
 from tests.recording_host import Call, RecordingHost, database
 from tests.site_parts import TOPOLOGY, site_of, variant, with_third_web
 
 RELEASE = release_of(TOPOLOGY.application.path).id
+AGENT = release_of(FILES / "dbagent").id
+BACKUP = release_of(FILES / "backups").id
 MACHINES = [machine.name for machine in TOPOLOGY.machines]
 
 MYSQL = [
@@ -26,6 +32,34 @@ MYSQL = [
     "mysql: file /etc/systemd/system/mysql.service.d/quartet.conf",
     "mysql: file /etc/mysql/mysql.conf.d/quartet.cnf",
     "mysql: service mysql",
+]
+HAPROXY = [
+    "haproxy: file /etc/haproxy/haproxy.cfg",
+    "haproxy: service haproxy",
+]
+DBAGENT = [
+    "dbagent: directory /srv/dbagent",
+    "dbagent: directory /srv/dbagent/releases",
+    "dbagent: directory /etc/dbagent",
+    "dbagent: file /etc/dbagent/config.json",
+    f"dbagent: release /srv/dbagent/releases/{AGENT}",
+    "dbagent: link /srv/dbagent/current",
+    "dbagent: file /usr/local/sbin/dbagent",
+    "dbagent: file /etc/systemd/system/dbagent.service",
+    "dbagent: file /etc/systemd/system/dbagent.socket",
+    "dbagent: service dbagent.socket",
+    "dbagent: service dbagent",
+]
+BACKUPS = [
+    "backups: directory /srv/dbbackup",
+    "backups: directory /srv/dbbackup/releases",
+    "backups: directory /etc/dbbackup",
+    "backups: file /etc/dbbackup/config.json",
+    f"backups: release /srv/dbbackup/releases/{BACKUP}",
+    "backups: link /srv/dbbackup/current",
+    "backups: file /etc/systemd/system/dbbackup.service",
+    "backups: file /etc/systemd/system/dbbackup.timer",
+    "backups: service dbbackup.timer",
 ]
 NGINX = [
     "nginx: default site",
@@ -53,37 +87,50 @@ APP_END = [
 EXPECTED = {
     "lb-01": [
         "packages: packages",
-        "haproxy: file /etc/haproxy/haproxy.cfg",
-        "haproxy: service haproxy",
+        *HAPROXY,
         "dns: file /etc/nsd/quartet.zone",
         "dns: file /etc/nsd/nsd.conf.d/quartet.conf",
         "dns: service nsd",
     ],
     "web-01": [
         "packages: packages",
+        *HAPROXY,
         *MYSQL,
         "mysql: mysql primary",
+        *DBAGENT,
         *NGINX,
         *APP,
         "app: file /etc/app/migration.environment",
         "app: migration",
         *APP_END,
         "mysql: mysql semi-sync",
+        *BACKUPS,
     ],
-    "web-02": ["packages: packages", *MYSQL, "mysql: mysql replica", *NGINX, *APP, *APP_END],
-    "db-03": ["packages: packages", *MYSQL, "mysql: mysql replica"],
+    "web-02": [
+        "packages: packages",
+        *HAPROXY,
+        *MYSQL,
+        "mysql: mysql replica",
+        *DBAGENT,
+        *NGINX,
+        *APP,
+        *APP_END,
+        *BACKUPS,
+    ],
+    "db-03": ["packages: packages", *MYSQL, "mysql: mysql replica", *DBAGENT, *BACKUPS],
 }
+DATABASE_PACKAGES = {"mysql-server", "python3-pymysql", "age", "zstd", "python3"}
 PACKAGES = {
     "lb-01": {"haproxy", "nsd"},
     "web-01": {
-        "mysql-server",
+        *DATABASE_PACKAGES,
+        "haproxy",
         "nginx",
         "gunicorn",
-        "python3-pymysql",
         "python3-cryptography",
         "python3-jinja2",
     },
-    "db-03": {"mysql-server"},
+    "db-03": DATABASE_PACKAGES,
 }
 WEB_SOURCE = Source("192.168.56.11", "replication", True, True, True)
 
@@ -154,7 +201,7 @@ def test_every_need_is_a_resource_of_that_machine() -> None:
     needs = {need for name in MACHINES for _, each in _resources(name) for need in each.requires}
     there = {(name, each.id) for name in MACHINES for _, each in _resources(name)}
     assert needs <= there
-    assert ("web-01", "mysql primary") in needs
+    assert {("web-01", "mysql primary"), ("web-01", "service dbagent")} <= needs
     assert ("web-01", "migration") in needs
 
 
@@ -164,9 +211,10 @@ def test_every_need_is_a_resource_of_that_machine() -> None:
         ("lb-01", {"dns"}, {"packages", "dns"}),
         ("lb-01", {"haproxy", "dns"}, {"packages", "haproxy", "dns"}),
         ("web-01", {"nginx"}, {"packages", "nginx"}),
-        ("web-01", {"web"}, {"packages", "nginx", "app"}),
+        ("web-01", {"web"}, {"packages", "haproxy", "nginx", "app"}),
         ("web-01", {"mysql"}, {"packages", "mysql"}),
-        ("web-01", {"primary"}, {"packages", "mysql"}),
+        ("web-01", {"primary"}, {"packages", "mysql", "dbagent", "backups"}),
+        ("db-03", {"dbagent"}, {"packages", "dbagent"}),
         ("db-03", {"web"}, set()),
         ("lb-01", {"mysql"}, set()),
         ("web-01", set(), set()),
@@ -183,14 +231,51 @@ def test_only_installs_no_package_of_another_role() -> None:
 def test_names_are_those_of_the_roles_and_of_the_file_each_once() -> None:
     names = roles.names()
     assert len(names) == len(set(names))
-    assert {"haproxy", "dns", "mysql", "nginx", "app", "web", "primary", "replica"} <= set(names)
+    assert {"haproxy", "dns", "mysql", "dbagent", "nginx", "app", "backups"} <= set(names)
+    assert {"web", "primary", "replica"} <= set(names)
+
+
+def _desired(primary: str) -> dict[tuple[str, str], object]:
+    """What all machines should have while this one is primary, but for its part in replication."""
+    first = TOPOLOGY.machine(primary)
+    others = tuple(each for each in TOPOLOGY.databases if each != first)
+    site = replace(site_of(secrets=_store()), cluster=Cluster(first, others, "uuid"))
+    return {
+        (machine.name, each.id): each.desired()
+        for machine in TOPOLOGY.machines
+        for _, each in roles.resources(machine, site)
+        if not each.id.startswith("mysql ")
+    }
+
+
+@pytest.mark.parametrize("primary", [machine.name for machine in TOPOLOGY.databases])
+def test_change_of_the_primary_changes_no_file_and_restarts_nothing(primary: str) -> None:
+    before = _desired(TOPOLOGY.primary.name)
+    assert len(before) == sum(map(len, EXPECTED.values())) - 4
+    assert _desired(primary) == before
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_what_the_primary_says_of_itself_matters_to_replication_alone(name: str) -> None:
+    """Convergence makes the rest before any server has answered."""
+    described = site_of(secrets=_store())
+    executed = GtidSet("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-9")
+    told = replace(
+        described.cluster, primary_uuid="uuid", primary_executed=executed, is_followed=True
+    )
+
+    def same(site: Site) -> list[tuple[str, Resource]]:
+        replication = set(roles.ROLES) - roles.SAME_FOR_A_PRIMARY
+        return roles.resources(TOPOLOGY.machine(name), site, without=replication)
+
+    assert same(described) == same(replace(described, cluster=told))
 
 
 def test_new_web_machine_gets_what_the_others_have() -> None:
     topology = with_third_web()
     site = site_of(topology, _store())
     ids = [f"{role}: {x.id}" for role, x in roles.resources(topology.machine("web-03"), site)]
-    assert ids == ["packages: packages", *NGINX, *APP, *APP_END]
+    assert ids == ["packages: packages", *HAPROXY, *NGINX, *APP, *APP_END]
 
 
 def test_application_without_a_migration_has_none() -> None:
@@ -226,13 +311,14 @@ def _private(name: str) -> str:
     return (_store().peek(name) or "").splitlines()[1]
 
 
-PASSWORDS = ["replication", "clone", "app", "app_migrate", "monitor"]
+PASSWORDS = ["replication", "clone", "app", "app_migrate", "monitor", "manager"]
 KEYS = ["web-01", "web-02", "db-03"]
 
 
 def _secrets() -> list[str]:
     passwords = [_store().peek(f"mysql_{user}") or "" for user in PASSWORDS]
-    secrets = [*passwords, _private("ca_key"), *(_private(f"certificate_key_{n}") for n in KEYS)]
+    keys = [_private("ca_key"), *(_private(f"certificate_key_{n}") for n in KEYS)]
+    secrets = [*passwords, _store().peek("session") or "", *keys]
     assert all(len(secret) >= 32 for secret in secrets)
     return secrets
 

@@ -17,7 +17,7 @@ from provision.resources import File, Link, Resource, Service
 from provision.resources.migration import Migration
 from provision.roles import app, nginx
 from provision.roles.site import Site
-from provision.topology import Topology
+from provision.topology import DataTier, Ports, Topology
 from tests.site_parts import TOPOLOGY, site_of, variant
 
 RELEASE = release_of(TOPOLOGY.application.path).id
@@ -100,13 +100,44 @@ def test_environment_tells_the_application_where_and_who_it_is() -> None:
         "MACHINE_NAME": "web-02",
         "RELEASE_ID": RELEASE,
         "TOPOLOGY_JSON": "/etc/app/topology.json",
-        "DATABASE_PRIMARY": "192.168.56.11:3306",
-        "DATABASE_REPLICAS": "192.168.56.12:3306,192.168.56.13:3306",
+        "DATABASE_WRITES": "127.0.0.1:6446",
+        "DATABASE_READS": "127.0.0.1:6447",
+        "DATABASE_SERVERS": "192.168.56.11:3306,192.168.56.12:3306,192.168.56.13:3306",
         "DATABASE_NAME": "app",
         "DATABASE_USER": "app",
         "DATABASE_PASSWORD": site.accounts.application.password,
         "DATABASE_CA": "/etc/app/database-ca.pem",
+        "FRESH_READS": "on",
+        "SESSION_SECRET": site.secrets.peek("session"),
     }
+
+
+def test_ways_to_the_databases_are_where_the_topology_puts_them() -> None:
+    ports = Ports(mysql=1, database_writes=2, database_reads=3)
+    environment = _environment("web-01", site=site_of(variant(ports=ports)))
+    assert environment["DATABASE_WRITES"] == "127.0.0.1:2"
+    assert environment["DATABASE_READS"] == "127.0.0.1:3"
+    assert environment["DATABASE_SERVERS"].startswith("192.168.56.11:1,")
+
+
+def test_fresh_reads_are_switched_off_by_the_topology() -> None:
+    site = site_of(variant(database=DataTier(fresh_reads=False)))
+    assert _environment("web-01", site=site)["FRESH_READS"] == "off"
+
+
+def test_cookie_of_one_web_machine_is_good_on_the_other() -> None:
+    site = site_of()
+    secrets = {_environment(name, site=site)["SESSION_SECRET"] for name in ("web-01", "web-02")}
+    assert len(secrets) == 1
+    assert secrets != {_environment("web-01")["SESSION_SECRET"]}
+
+
+def test_environment_is_for_root_alone_and_its_secrets_are_masked() -> None:
+    site = site_of()
+    environment = _file(_app(site=site), app.ENVIRONMENT)
+    secrets = {site.accounts.application.password, site.secrets.peek("session")}
+    assert environment.mode == "0600"
+    assert set(environment.secrets) == secrets
 
 
 def test_migration_has_an_account_of_its_own() -> None:
@@ -116,30 +147,25 @@ def test_migration_has_an_account_of_its_own() -> None:
     assert migration["DATABASE_PASSWORD"] == site.accounts.migration.password
 
 
-def test_application_follows_a_failover() -> None:
+def _migration(site: Site) -> Migration:
+    return next(each for each in _app("web-01", site) if isinstance(each, Migration))
+
+
+def test_migration_waits_for_the_primary_and_the_way_to_it() -> None:
     site = site_of()
     one, two, three = TOPOLOGY.databases
     after = replace(site, cluster=Cluster(two, (one, three)))
-    environment = _environment("web-01", site=after)
-    assert environment["DATABASE_PRIMARY"] == "192.168.56.12:3306"
-    assert environment["DATABASE_REPLICAS"] == "192.168.56.11:3306,192.168.56.13:3306"
-    services = [_app("web-01", each)[-1].desired() for each in (site, after)]
-    assert services[0]["restarted with"] != services[1]["restarted with"]
+    for each, primary in ((site, "web-01"), (after, "web-02")):
+        migration = _migration(each)
+        assert migration.ready == ("127.0.0.1", 6446)
+        assert migration.requires == ((primary, "mysql primary"), (primary, "service dbagent"))
 
 
-def test_new_primary_is_migrated_too() -> None:
+def test_new_primary_has_every_migration_already() -> None:
     site = site_of()
     one, two, three = TOPOLOGY.databases
     after = replace(site, cluster=Cluster(two, (one, three)))
-    before_and_after = [
-        next(each for each in _app("web-01", each_site) if isinstance(each, Migration))
-        for each_site in (site, after)
-    ]
-    assert [each.version for each in before_and_after] == [
-        f"{RELEASE} on web-01",
-        f"{RELEASE} on web-02",
-    ]
-    assert before_and_after[1].requires == (("web-02", "mysql primary"),)
+    assert _migration(after).version == _migration(site).version == RELEASE
 
 
 def test_release_goes_live_only_after_the_migration() -> None:

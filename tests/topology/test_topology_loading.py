@@ -8,7 +8,17 @@ import pytest
 from pydantic import ValidationError
 
 from provision.errors import QuartetError
-from provision.topology import Nspawn, Role, Topology, TopologyError, Vagrant, load
+from provision.topology import (
+    Backups,
+    DataTier,
+    Nspawn,
+    Ports,
+    Role,
+    Topology,
+    TopologyError,
+    Vagrant,
+    load,
+)
 
 Write = Callable[..., Path]
 
@@ -37,8 +47,47 @@ def test_what_the_file_leaves_out_has_its_default(topology: Topology) -> None:
     assert topology.vagrant.box == "bento/ubuntu-24.04"
     assert topology.nspawn.preinstall
     assert topology.nspawn.expired_release == "warn"
+    assert (topology.database, topology.backups) == (DataTier(), Backups())
     db = topology.machine("db-03")
     assert (db.cpus, db.memory_mb) == (1, 1024)
+
+
+def test_data_tier_promises_little_by_itself(topology: Topology) -> None:
+    assert topology.database.failover == "manual"
+    assert topology.database.fresh_reads
+    ports = topology.ports
+    assert (ports.database_writes, ports.database_reads, ports.database_agent) == (6446, 6447, 8008)
+
+
+def test_data_tier_and_backups_are_read(write: Write) -> None:
+    database = "database: {max_lag_s: 2, fresh_reads: false, failover: automatic}"
+    backups = "backups: {at: 23:59, keep_days: 1}"
+    topology = load(write(("name: quartet", f"name: quartet\n{database}\n{backups}")))
+    assert topology.database == DataTier(max_lag_s=2, fresh_reads=False, failover="automatic")
+    assert topology.backups == Backups(at="23:59", keep_days=1)
+
+
+@pytest.mark.parametrize("failover", ["manual", "automatic"])
+def test_three_databases_may_fail_over_either_way(failover: str, write: Write) -> None:
+    block = f"name: quartet\ndatabase: {{failover: {failover}}}"
+    assert load(write(("name: quartet", block))).database.failover == failover
+
+
+def test_two_databases_fail_over_by_command(write: Write) -> None:
+    block = "name: quartet\ndatabase: {failover: manual}"
+    topology = load(write(("name: quartet", block), ("[web, replica]", "[web]")))
+    assert (len(topology.databases), topology.acknowledgements) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("databases", "acknowledgements"), [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2), (6, 3), (7, 3)]
+)
+def test_half_of_the_databases_have_a_write(
+    databases: int, acknowledgements: int, topology: Topology
+) -> None:
+    machines = (topology.machine("db-03"),) * databases
+    changed = topology.model_copy(update={"machines": machines})
+    assert changed.acknowledgements == acknowledgements
 
 
 def test_the_application_needs_only_a_path_and_an_entry_point(write: Write) -> None:
@@ -53,8 +102,11 @@ def test_the_application_needs_only_a_path_and_an_entry_point(write: Write) -> N
 
 
 def test_a_section_with_everything_commented_out_is_none_at_all(write: Write) -> None:
-    topology = load(write(("name: quartet", "name: quartet\nnspawn:\n  # suite: noble\nvagrant:")))
+    nothing = "nspawn:\n  # suite: noble\nvagrant:\nports:\ndatabase:\nbackups:\n"
+    topology = load(write(("name: quartet", f"name: quartet\n{nothing}")))
     assert (topology.nspawn, topology.vagrant) == (Nspawn(), Vagrant())
+    assert (topology.ports, topology.database) == (Ports(), DataTier())
+    assert topology.backups == Backups()
 
 
 def test_sections_of_the_providers_are_read(write: Write) -> None:

@@ -136,6 +136,57 @@ VALUES: list[Case] = [
     ("python3-jinja2", "Python3_Jinja2", "application.packages", 13, "Debian package name"),
     ("workers: 2", "workers: 0", "application.workers", 14, "from 1 to 64"),
 ]
+DATA_TIER: list[Case] = [
+    (NAME, f"{NAME}\ndatabase: {{max_lag_s: 0}}", "database.max_lag_s", 2, "from 1 to 86400"),
+    (NAME, f"{NAME}\ndatabase: {{max_lag_s: 0.5}}", "database.max_lag_s", 2, "0.5 is not a whole"),
+    (NAME, f"{NAME}\ndatabase: {{fresh_reads: on}}", "database.fresh_reads", 2, "true or false"),
+    (NAME, f"{NAME}\ndatabase: {{failover: auto}}", "database.failover", 2, "mean 'automatic'?"),
+    (NAME, f"{NAME}\ndatabase: {{failover: true}}", "database.failover", 2, "manual, automatic"),
+    (
+        NAME,
+        f"{NAME}\ndatabase: {{failover_pause_s: -1}}",
+        "database.failover_pause_s",
+        2,
+        "-1 is not a whole number from 1",
+    ),
+    (NAME, f"{NAME}\ndatabase: {{max_lag: 5}}", "database.max_lag", 2, "did you mean 'max_lag_s'?"),
+    (NAME, f"{NAME}\ndatabase: automatic", "database", 2, "not a block of keys"),
+    (NAME, f"{NAME}\nbackups: {{at: '3:15'}}", "backups.at", 2, "in quotes, such as '03:15'"),
+    (NAME, f"{NAME}\nbackups: {{at: '24:00'}}", "backups.at", 2, "'24:00' is not a time of day"),
+    (NAME, f"{NAME}\nbackups: {{at: 315}}", "backups.at", 2, "315 is not a time of day"),
+    (NAME, f"{NAME}\nbackups: {{at: '03:15 '}}", "backups.at", 2, "is not a time of day"),
+    (NAME, f"{NAME}\nbackups: {{keep_days: 0}}", "backups.keep_days", 2, "from 1 to 3650"),
+    (NAME, f"{NAME}\nbackups: {{keep: 3}}", "backups.keep", 2, "unknown key 'keep'"),
+    (
+        NAME,
+        f"{NAME}\nports: {{database_reads: 6446}}",
+        "ports.database_reads",
+        2,
+        "web-01, web-02 would listen on port 6446 twice, for database_writes and for",
+    ),
+    (
+        NAME,
+        f"{NAME}\nports: {{database_agent: 3306}}",
+        "ports.database_agent",
+        2,
+        "web-01, web-02, db-03 would listen on port 3306 twice, for mysql and for database_agent",
+    ),
+    (
+        NAME,
+        f"{NAME}\nports: {{database_writes: 80}}",
+        "ports.database_writes",
+        2,
+        "on port 80 twice, for web and for database_writes",
+    ),
+    (NAME, f"{NAME}\nports: {{database_agent: 0}}", "ports.database_agent", 2, "from 1 to 65535"),
+    (
+        NAME,
+        f"{NAME}\nports: {{database_agnt: 1}}",
+        "ports.database_agnt",
+        2,
+        "did you mean 'database_agent'?",
+    ),
+]
 SHAPES: list[Case] = [
     (NAME, f"{NAME}\ncolour: blue", "colour", 2, "unknown key 'colour'; the keys here are name"),
     (NAME, f"{NAME}\npath: /srv", "path", 2, "unknown key 'path'"),
@@ -162,7 +213,7 @@ SHAPES: list[Case] = [
     ),
     ("  db-03:", "  db-04: yes\n  db-03:", "machines.db-04", 28, "'yes' is not a block of keys"),
 ]
-EVERY_CASE = [*NAMES, *ADDRESSES, *ROLES, *VALUES, *SHAPES]
+EVERY_CASE = [*NAMES, *ADDRESSES, *ROLES, *VALUES, *DATA_TIER, *SHAPES]
 
 
 def problems_of(write: Write, *changes: tuple[str, str]) -> tuple[Problem, ...]:
@@ -201,12 +252,23 @@ def test_a_machine_that_is_a_second_primary_and_a_replica_breaks_two_rules(write
             "also the server id of web-02;",
         ),
         (
+            ((NAME, f"{NAME}\ndatabase: {{failover: automatic}}"), (WEB2_ROLES, "[web]")),
+            "database.failover",
+            "at least 3 database machines, and there are 2: two agents that are not the primary",
+        ),
+        (
             (("workers: 2", "workers: 2 #"), (NETWORK, "network: 192.168.56.1/29")),
             "network",
             "write 192.168.56.0/29",
         ),
     ],
-    ids=["no web", "one port twice", "server id chosen twice", "host bits beside outsiders"],
+    ids=[
+        "no web",
+        "one port twice",
+        "server id chosen twice",
+        "too few to agree",
+        "host bits beside outsiders",
+    ],
 )
 def test_rules_that_take_two_changes_to_break(
     write: Write, changes: tuple[tuple[str, str], ...], path: str, message: str

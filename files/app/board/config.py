@@ -32,14 +32,21 @@ class Address:
 
 @dataclass(frozen=True)
 class Settings:
-    """The contract's environment variables, typed."""
+    """The contract's environment variables, typed.
 
-    primary: Address
-    replicas: tuple[Address, ...]
+    `writes` and `reads` are the router's addresses on this machine, where all work goes; `servers`
+    are the databases themselves, for looking at how each of them is.
+    """
+
+    writes: Address
+    reads: Address
+    servers: tuple[Address, ...]
     database: str
     user: str
     password: str = field(repr=False)
     ca: str | None
+    fresh_reads: bool
+    session_secret: str = field(repr=False)
     machine: str
     release: str
     topology: str
@@ -49,12 +56,15 @@ class Settings:
         """Read the contract's variables; raise ConfigError with all mistakes at once."""
         reader = _Reader(environment)
         settings = cls(
-            primary=reader.address("DATABASE_PRIMARY"),
-            replicas=reader.addresses("DATABASE_REPLICAS"),
+            writes=reader.address("DATABASE_WRITES"),
+            reads=reader.address("DATABASE_READS"),
+            servers=reader.addresses("DATABASE_SERVERS"),
             database=reader.required("DATABASE_NAME"),
             user=reader.required("DATABASE_USER"),
             password=reader.required("DATABASE_PASSWORD"),
             ca=environment.get("DATABASE_CA") or None,
+            fresh_reads=reader.switch("FRESH_READS"),
+            session_secret=reader.required("SESSION_SECRET"),
             machine=reader.required("MACHINE_NAME"),
             release=reader.required("RELEASE_ID"),
             topology=reader.required("TOPOLOGY_JSON"),
@@ -82,8 +92,14 @@ class _Reader:
         return self._parse(name, value) if value else Address("", 0)
 
     def addresses(self, name: str) -> tuple[Address, ...]:
-        parts = self.environment.get(name, "").split(",")
+        parts = self.required(name).split(",")
         return tuple(self._parse(name, part) for part in parts if part.strip())
+
+    def switch(self, name: str) -> bool:
+        value = self.required(name)
+        if value and value not in ("on", "off"):
+            self.mistakes.append(f"{name}: {value!r} is neither on nor off")
+        return value == "on"
 
     def _parse(self, name: str, text: str) -> Address:
         try:

@@ -1,8 +1,9 @@
 """One connection to MySQL: bounded in time, and encrypted whenever a CA is given.
 
-Leans on three private names of PyMySQL (`_read_timeout`, `_write_timeout` and
+Leans on private names of PyMySQL (`_read_timeout`, `_write_timeout`, `_force_close`,
 `_request_authentication`), which are the same from 1.0.2 to 1.2: there is no public way to change a
-time-out after connecting, nor to look at the server before the login goes out.
+time-out after connecting, to hang up without a goodbye, nor to look at the server before the login
+goes out.
 """
 
 import ssl
@@ -13,6 +14,7 @@ from pymysql.connections import Connection as PyMySQLConnection
 from pymysql.constants import CLIENT, CR
 from pymysql.cursors import DictCursor
 
+from board import fresh
 from board.config import Address, Settings
 
 # Only the type stubs know it as a generic class.
@@ -22,14 +24,21 @@ else:
     Base = PyMySQLConnection
 
 CONNECT_SECONDS = 1.0
+# A repeated write may meet the row that its first attempt has locked: MySQL's default is 50 s.
+LOCK_WAIT_SECONDS = 2
 
 Row = dict[str, Any]
 
 
 class Connection(Base):
-    """A PyMySQL connection that keeps to time and never falls back to plain text."""
+    """A PyMySQL connection that keeps to time and never falls back to plain text.
+
+    `server` names the database at its other end, `opened_at` is the time.monotonic() since when.
+    """
 
     server_capabilities: int
+    server = ""
+    opened_at = 0.0
 
     def limit(self, seconds: float) -> None:
         """Wait at most this long for each answer from now on."""
@@ -43,10 +52,14 @@ class Connection(Base):
             return list(cursor.fetchall())
 
     def insert(self, statement: str, *values: object) -> int:
-        """Run an INSERT and return the new row's id."""
+        """Run an INSERT and return the row's id."""
         with self.cursor() as cursor:
             cursor.execute(statement, values)
             return int(cursor.lastrowid)
+
+    def abandon(self) -> None:
+        """Close without a goodbye that could wait for a dead host."""
+        self._force_close()  # type: ignore[attr-defined]
 
     def _request_authentication(self) -> None:
         # PyMySQL before 1.2 logs in unencrypted where the server does not offer TLS; someone in
@@ -59,8 +72,8 @@ class Connection(Base):
         super()._request_authentication()  # type: ignore[misc]
 
 
-def connect(address: Address, settings: Settings) -> Connection:
-    """Connect and log in, waiting at most CONNECT_SECONDS for each answer.
+def connect(address: Address, settings: Settings, seconds: float = CONNECT_SECONDS) -> Connection:
+    """Connect and log in, waiting at most so many seconds for each answer.
 
     Raises pymysql.err.MySQLError, also where the server's certificate is not valid for the address.
     """
@@ -73,9 +86,11 @@ def connect(address: Address, settings: Settings) -> Connection:
         charset="utf8mb4",
         autocommit=True,
         cursorclass=DictCursor,
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=CONNECT_SECONDS,
-        write_timeout=CONNECT_SECONDS,
+        connect_timeout=seconds,
+        read_timeout=seconds,
+        write_timeout=seconds,
+        client_flag=fresh.CLIENT_FLAG,
+        init_command=f"{fresh.INIT_COMMAND}, innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}",
         ssl=_tls(settings.ca) if settings.ca else None,
     )
 

@@ -7,7 +7,7 @@ parts. The page draws this as SVG; its script only switches classes on and off.
 from dataclasses import dataclass
 from itertools import permutations
 
-from board.database import State
+from board.states import State
 from board.topology import Machine, Topology
 
 PART_WIDTH, PART_HEIGHT = 180, 64

@@ -1,16 +1,22 @@
 """The message board's queries, and what a message may look like."""
 
+import hashlib
+import re
+import secrets
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from board import fresh
 from board.connection import Connection, Row
 
 NEWEST = 50
 LONGEST_AUTHOR = 40
 LONGEST_TEXT = 500
+
+NONCE = re.compile(r"[0-9a-f]{32}")
 
 COLUMNS = "id, author, text, web, created_at"
 
@@ -29,6 +35,17 @@ class Draft:
 
     author: str
     text: str
+
+    def token(self, nonce: object = None) -> str:
+        """Return what marks this message as one and the same, however often it is sent.
+
+        A form carries a nonce of its own, so that sending it twice stores it once; a text that was
+        changed in between is another message. Without a nonce every call gives another token.
+        """
+        if not (isinstance(nonce, str) and NONCE.fullmatch(nonce)):
+            return secrets.token_hex(16)
+        content = "\0".join((nonce, self.author, self.text))
+        return hashlib.sha256(content.encode()).hexdigest()[:32]
 
     @classmethod
     def checked(cls, fields: Mapping[str, object]) -> "Draft":
@@ -61,6 +78,14 @@ class Message:
         return vars(self) | {"created_at": self.created_at.isoformat()}
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A message's id, and the GTID of the transaction that stored it."""
+
+    id: int
+    gtid: str | None
+
+
 def newest(connection: Connection) -> list[Message]:
     """List the newest messages, newest first."""
     rows = connection.rows(f"SELECT {COLUMNS} FROM messages ORDER BY id DESC LIMIT {NEWEST}")  # noqa: S608 (constants)
@@ -73,25 +98,27 @@ def find(connection: Connection, message_id: int) -> Message | None:
     return Message.from_row(rows[0]) if rows else None
 
 
-def exists(connection: Connection, message_id: int) -> bool:
-    """Whether this database has that message."""
-    return bool(connection.rows("SELECT 1 FROM messages WHERE id = %s", message_id))
-
-
 def are_readable(connection: Connection) -> bool:
     """Whether messages can be read here; raises when they can't."""
     connection.rows("SELECT id FROM messages LIMIT 1")
     return True
 
 
-def store(connection: Connection, draft: Draft, web: str) -> int:
-    """Store a message and return its id."""
-    return connection.insert(
-        "INSERT INTO messages (author, text, web) VALUES (%s, %s, %s)",
+def store(connection: Connection, draft: Draft, web: str, token: str) -> Stored:
+    """Store a message once, however often this is done with its token.
+
+    A repeat changes the row, so that it too is a transaction: the replicas acknowledge it, and with
+    it the first, whose answer may have been lost; and it has a GTID to wait for.
+    """
+    message_id = connection.insert(
+        "INSERT INTO messages (author, text, web, token) VALUES (%s, %s, %s, %s)"
+        " ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id), attempts = attempts + 1",
         draft.author,
         draft.text,
         web,
+        token,
     )
+    return Stored(message_id, fresh.own_gtid(connection))
 
 
 def _line(

@@ -1,5 +1,6 @@
 """The HTML pages."""
 
+import secrets
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from board.config import Settings
-from board.database import Server, State
 from board.diagram import Diagram
 from board.messages import LONGEST_AUTHOR, LONGEST_TEXT, NEWEST, Message
+from board.reading import FRESH_SECONDS, Answer
+from board.states import State
 from board.topology import Topology
 from board.web import HttpError, Response
 
@@ -18,19 +20,24 @@ TEMPLATES = Path(__file__).parent.parent / "templates"
 
 @dataclass(frozen=True)
 class Reading:
-    """Messages as one database gave them; database is None when none answered.
+    """Messages as one database gave them; there is no answer when none did.
 
-    After a write, `after` is its row, `has_it` whether this database has it, and `late` names the
-    replicas that were asked and did not have it yet.
+    `waits` says whether the database was given time to catch up with what this session wrote.
     """
 
-    messages: list[Message]
-    database: Server | None
+    answer: Answer[list[Message]] | None
     problem: str = ""
-    after: int | None = None
-    has_it: bool = False
-    is_from_primary: bool = False
-    late: list[str] = field(default_factory=list)
+    waits: bool = True
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages, if any."""
+        return self.answer.result if self.answer else []
+
+    @property
+    def database(self) -> str | None:
+        """The database that gave them."""
+        return self.answer.database if self.answer else None
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class Pages:
             longest_author=LONGEST_AUTHOR,
             longest_text=LONGEST_TEXT,
             newest=NEWEST,
+            fresh_seconds=FRESH_SECONDS,
         )
         object.__setattr__(self, "templates", environment)
 
@@ -70,15 +78,14 @@ class Pages:
         fields: dict[str, str] | None = None,
     ) -> Response:
         """Render the board; form, problem and fields are for one that could not be stored."""
-        served_by = reading.database.name if reading.database else None
         return self._page(
             "board.html",
             status,
-            diagram=Diagram.of(self.topology, states, self.settings.machine, served_by),
+            diagram=Diagram.of(self.topology, states, self.settings.machine, reading.database),
             reading=reading,
             states=states,
             writable=any(state.role == "primary" for state in states),
-            form=form or {},
+            form={"nonce": secrets.token_hex(16)} | (form or {}),
             problem=problem,
             fields=fields or {},
         )

@@ -3,18 +3,15 @@
 from http import HTTPStatus
 from typing import Any
 
-from board import messages
+from board import fresh, messages
 from board.config import Settings
 from board.connection import Connection
-from board.database import (
-    Databases,
-    Server,
-    UnavailableError,
-    WritesPausedError,
-    WriteUndecidedError,
-)
-from board.messages import Draft, InvalidError, Message
+from board.database import Databases, ask
+from board.errors import UnavailableError, WritesPausedError, WriteUndecidedError
+from board.messages import Draft, InvalidError, Message, Stored
 from board.pages import Pages, Reading
+from board.pool import Result, Work
+from board.reading import Answer
 from board.topology import Topology
 from board.web import (
     Application,
@@ -34,6 +31,7 @@ UNDECIDED = (
     "Undecided: {}. Your message may or may not have been stored. Look for it on the board"
     " before you send it again."
 )
+SAME_FORM = " Sending this very form again stores it once."
 
 
 class Board:
@@ -44,6 +42,7 @@ class Board:
         self.topology = topology
         self.databases = databases
         self.pages = Pages(settings, topology)
+        self.cookie = fresh.Cookie(settings.session_secret)
 
     def application(self) -> Application:
         """Put routes and handlers together."""
@@ -66,22 +65,25 @@ class Board:
     # Pages
 
     def show_board(self, request: Request) -> Response:
-        """GET /: the system and its messages."""
-        reading = self._reading(_after(request))
-        status = HTTPStatus.OK if reading.database else HTTPStatus.SERVICE_UNAVAILABLE
-        return self.pages.board(reading, self.databases.states(), status=status)
+        """GET /[?fresh=off]: the system and its messages."""
+        reading = self._reading(request)
+        status = HTTPStatus.OK if reading.answer else HTTPStatus.SERVICE_UNAVAILABLE
+        page = self.pages.board(reading, self.databases.states.now(), status=status)
+        return self._forgetting(page, reading.answer)
 
     def post_form(self, request: Request) -> Response:
-        """POST /messages: store, then show the board from a database that has the message."""
+        """POST /messages: store, then show the board."""
         request.refuse_other_sites()
         form = request.form()
         try:
-            message_id, _ = self._store(form)
+            stored, _ = self._store(form)
         except InvalidError as error:
-            return self._board_again(form, HTTPStatus.BAD_REQUEST, fields=error.fields)
+            return self._board_again(request, form, HTTPStatus.BAD_REQUEST, fields=error.fields)
         except HttpError as error:
-            return self._board_again(form, error.status, problem=error.message)
-        return see_other(f"/?after={message_id}")
+            is_undecided = error.status is HTTPStatus.GATEWAY_TIMEOUT
+            problem = error.message + (SAME_FORM if is_undecided else "")
+            return self._board_again(request, form, error.status, problem)
+        return self._remembering(see_other("/"), request, stored)
 
     def show_error(self, request: Request, error: HttpError) -> Response:
         """Say what is wrong, as JSON to programs and as a page to people."""
@@ -92,39 +94,37 @@ class Board:
     # JSON
 
     def list_messages(self, request: Request) -> Response:
-        """GET /api/messages[?after=ID]: the newest messages."""
-        reading = self._reading(_after(request))
-        if reading.database is None:
-            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, reading.problem, RETRY_LATER)
-        listed = [message.as_json() for message in reading.messages]
-        return json_response(
-            {"messages": listed, "served_by": self._served_by(reading.database.name)}
-        )
+        """GET /api/messages[?fresh=off]: the newest messages."""
+        answer = self._read(request, messages.newest)
+        listed = [message.as_json() for message in answer.result]
+        return self._forgetting(json_response({"messages": listed} | self._told(answer)), answer)
 
     def post_message(self, request: Request) -> Response:
         """POST /api/messages: store {author, text}."""
         request.refuse_other_sites()
         try:
-            message_id, server = self._store(request.json())
+            stored, database = self._store(request.json())
         except InvalidError as error:
             problem = {"error": str(error), "fields": error.fields}
             return json_response(problem, HTTPStatus.BAD_REQUEST)
-        return json_response(
-            {"id": message_id, "served_by": self._served_by(server.name)},
+        response = json_response(
+            {"id": stored.id, "served_by": self._served_by(database)},
             HTTPStatus.CREATED,
-            {"Location": f"/api/messages/{message_id}"},
+            {"Location": f"/api/messages/{stored.id}"},
         )
+        return self._remembering(response, request, stored)
 
     def show_message(self, request: Request, message_id: str) -> Response:
-        """GET /api/messages/ID[?database=NAME]: one message, if asked from one certain database."""
-        found, server = self._find(_id(message_id), request.query("database"))
-        if found is None:
-            raise HttpError(HTTPStatus.NOT_FOUND, f"{server.name} has no message {message_id}")
-        return json_response(found.as_json() | {"served_by": self._served_by(server.name)})
+        """GET /api/messages/ID[?fresh=off]: one message; ?database=NAME asks that database."""
+        answer = self._find(request, _id(message_id))
+        if answer.result is None:
+            raise HttpError(HTTPStatus.NOT_FOUND, f"{answer.database} has no message {message_id}")
+        found = json_response(answer.result.as_json() | self._told(answer))
+        return self._forgetting(found, answer)
 
     def show_topology(self, request: Request) -> Response:
         """GET /api/topology: the machines, and how each database is right now."""
-        states = [vars(state) for state in self.databases.states()]
+        states = [vars(state) for state in self.databases.states.now()]
         served_by = self._served_by(self._reader())
         return json_response(
             self.topology.as_json() | {"databases": states, "served_by": served_by}
@@ -143,57 +143,55 @@ class Board:
     def readiness(self, request: Request) -> Response:
         """GET /readyz: 200 while at least one database answers a read."""
         try:
-            _, server = self.databases.read(messages.are_readable)
+            answer = self.databases.reader.read(messages.are_readable)
         except UnavailableError as error:
             reason = {"ready": False, "reason": str(error)}
             return json_response(reason, HTTPStatus.SERVICE_UNAVAILABLE)
-        return json_response({"ready": True, "database": server.name})
+        return json_response({"ready": True, "database": answer.database})
 
     # Helpers
 
-    def _reading(self, after: int | None) -> Reading:
-        """Read the newest messages; after a write, from a database that has it already."""
+    def _reading(self, request: Request) -> Reading:
+        """Read the newest messages, to be shown with whatever prevents it."""
+        waits = _waits(request)
         try:
-            if after is None:
-                listed, server = self.databases.read(messages.newest)
-                return Reading(listed, server)
-            listed, server, without = self.databases.read_after(
-                lambda connection: messages.exists(connection, after), messages.newest
+            answer = self.databases.reader.read(
+                messages.newest, self._session(request), waits=waits
             )
         except UnavailableError as error:
-            return Reading([], None, problem=str(error))
-        return Reading(
-            listed,
-            server,
-            after=after,
-            has_it=server not in without,
-            is_from_primary=server is self.databases.primary,
-            late=[replica.name for replica in without if replica is not server],
-        )
+            return Reading(None, problem=str(error))
+        return Reading(answer, waits=waits)
+
+    def _read(self, request: Request, work: Work[Result]) -> Answer[Result]:
+        try:
+            return self.databases.reader.read(work, self._session(request), waits=_waits(request))
+        except UnavailableError as error:
+            raise _unavailable(error) from error
 
     def _board_again(
         self,
+        request: Request,
         form: dict[str, str],
         status: HTTPStatus,
         problem: str = "",
         fields: dict[str, str] | None = None,
     ) -> Response:
         """Show the board with what was typed still in the form, and what is wrong with it."""
-        reading = self._reading(None)
         return self.pages.board(
-            reading,
-            self.databases.states(),
+            self._reading(request),
+            self.databases.states.now(),
             status=status,
             form=form,
             problem=problem,
             fields=fields,
         )
 
-    def _store(self, fields: dict[str, Any]) -> tuple[int, Server]:
+    def _store(self, fields: dict[str, Any]) -> tuple[Stored, str]:
         draft = Draft.checked(fields)
+        token = draft.token(fields.get("nonce"))
         try:
-            return self.databases.write(
-                lambda connection: messages.store(connection, draft, self.settings.machine)
+            return self.databases.writer.write(
+                lambda connection: messages.store(connection, draft, self.settings.machine, token)
             )
         except WritesPausedError as error:
             raise HttpError(
@@ -202,31 +200,61 @@ class Board:
         except WriteUndecidedError as error:
             raise HttpError(HTTPStatus.GATEWAY_TIMEOUT, UNDECIDED.format(error)) from error
 
-    def _find(self, message_id: int, database: str | None) -> tuple[Message | None, Server]:
-        def find(connection: Connection) -> Message | None:
+    def _find(self, request: Request, message_id: int) -> Answer[Message | None]:
+        def find(connection: Connection, /) -> Message | None:
             return messages.find(connection, message_id)
 
-        server = self.databases.named(database) if database else None
-        if database and server is None:
+        database = request.query("database")
+        if not database:
+            return self._read(request, find)
+        server = self.databases.named(database)
+        if server is None:
             raise HttpError(HTTPStatus.BAD_REQUEST, f"there is no database {database!r}")
         try:
-            return (server.run(find), server) if server else self.databases.read(find)
+            return ask(server, find)
         except UnavailableError as error:
-            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), RETRY_LATER) from error
+            raise _unavailable(error) from error
 
     def _reader(self) -> str | None:
         try:
-            return self.databases.read(messages.are_readable)[1].name
+            return self.databases.reader.read(messages.are_readable).database
         except UnavailableError:
             return None
+
+    # What a session wrote
+
+    def _session(self, request: Request) -> fresh.Gtids:
+        return self.cookie.read(request.cookies) if self.settings.fresh_reads else ()
+
+    def _remembering(self, response: Response, request: Request, stored: Stored) -> Response:
+        """Let the session's next reads wait for this write."""
+        if stored.gtid and self.settings.fresh_reads:
+            gtids = fresh.merged(self._session(request), stored.gtid)
+            response.headers["Set-Cookie"] = self.cookie.header(gtids)
+        return response
+
+    def _forgetting(self, response: Response, answer: Answer[Any] | None) -> Response:
+        """Let nobody wait for writes that the primary itself does not have."""
+        if answer and answer.is_gone:
+            response.headers["Set-Cookie"] = self.cookie.header(())
+        return response
+
+    def _told(self, answer: Answer[Any]) -> dict[str, Any]:
+        return {"fresh": answer.is_fresh, "served_by": self._served_by(answer.database)}
 
     def _served_by(self, database: str | None) -> dict[str, str | None]:
         return {"web": self.settings.machine, "database": database}
 
 
-def _after(request: Request) -> int | None:
-    text = request.query("after")
-    return None if text is None else _id(text)
+def _waits(request: Request) -> bool:
+    value = request.query("fresh") or "on"
+    if value not in ("on", "off"):
+        raise HttpError(HTTPStatus.BAD_REQUEST, "fresh is on or off")
+    return value == "on"
+
+
+def _unavailable(error: UnavailableError) -> HttpError:
+    return HttpError(HTTPStatus.SERVICE_UNAVAILABLE, str(error), RETRY_LATER)
 
 
 def _id(text: str) -> int:

@@ -85,6 +85,11 @@ class Request:
         values = _decoded(str(self.environ.get("QUERY_STRING", "")))
         return values.get(name)
 
+    @property
+    def cookies(self) -> str:
+        """The Cookie header, or nothing."""
+        return str(self.environ.get("HTTP_COOKIE", ""))
+
     def form(self) -> dict[str, str]:
         """Read a form; raises HttpError 400, 413 or 415."""
         return _decoded(self._text(FORM))

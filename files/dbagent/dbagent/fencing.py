@@ -1,0 +1,115 @@
+"""Closing this machine's own server to writes, whatever state it is in."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from dbagent import steps
+from dbagent.mysql import Session, local
+from dbagent.server import read_server
+from dbagent.survey import FAILURES
+from dbagent.waiting import is_reached
+
+CLOSE_S = 1
+PATIENCE_S = 0.3
+STOP_PATIENCE_S = 3
+_WAITING = (
+    "SELECT variable_value AS variable_value FROM performance_schema.global_status"
+    " WHERE variable_name = 'Rpl_semi_sync_source_wait_sessions'"
+)
+STOPPED = Path("/run/dbagent.stopped")
+RESTARTING_S = 30
+UNIT = "mysql.service"
+
+
+def fence_for_stop() -> str:
+    """Close the server because systemd is about to stop it, and note that this was asked for.
+
+    A server that is stopped in peace acknowledges what waits for an acknowledgement, which nobody
+    else may have; so it has to be closed, or killed, before. systemd calls this also when the
+    server has ended by itself; then MAINPID is not set (systemd.service(5), ExecStop=).
+    """
+    if "MAINPID" not in os.environ:
+        return "has ended by itself"
+    STOPPED.touch()
+    return fence(STOP_PATIENCE_S)
+
+
+def is_restarting() -> bool:
+    """Whether it was stopped on purpose so shortly ago that it may be on its way back."""
+    try:
+        return time.time() - STOPPED.stat().st_mtime < RESTARTING_S
+    except FileNotFoundError:
+        return False
+
+
+def fence(patience_s: float = PATIENCE_S) -> str:
+    """Close the local server to writes, and say how.
+
+    Where commits hang for `patience_s` seconds and nobody acknowledges them, it can't be closed
+    while it runs: then it is killed. It boots read-only (see files/mysql), so it comes back
+    closed, with its data.
+    """
+    try:
+        session = local()
+    except FAILURES:
+        return _kill("it did not answer")
+    try:
+        server = read_server(session, "", "", answer_s=CLOSE_S)
+        if server.super_read_only:
+            return "was read-only already"
+        if not is_reached(lambda: _waiting(session) == 0, patience_s):
+            return _kill("commits waited for an acknowledgement")
+        steps.close_to_writes(session, CLOSE_S)
+    except FAILURES as error:
+        return _kill(str(error))
+    finally:
+        session.close()
+    return "is read-only now"
+
+
+def _waiting(session: Session) -> int:
+    """How many commits wait for an acknowledgement."""
+    return int(session.rows(_WAITING, answer_s=CLOSE_S)[0]["variable_value"])
+
+
+def _kill(why: str) -> str:
+    """End mysqld at once, as a crash would; systemd starts it again."""
+    if not process():
+        return "was not running"
+    subprocess.run(["systemctl", "kill", "--signal=KILL", UNIT], check=False, timeout=5)
+    return f"was killed, and comes back read-only ({why})"
+
+
+def process() -> int:
+    """The process id of mysqld, 0 where it does not run."""
+    return int(_property("MainPID") or 0)
+
+
+def start(within_s: float) -> bool:
+    """Start the server where it is stopped, and wait until it answers; tell whether it does."""
+    subprocess.run(["systemctl", "reset-failed", UNIT], check=False, timeout=10)
+    subprocess.run(["systemctl", "start", "--no-block", UNIT], check=False, timeout=10)
+    return is_reached(answers, within_s, poll_s=0.2)
+
+
+def answers() -> bool:
+    """Whether the local server answers."""
+    try:
+        session = local()
+    except FAILURES:
+        return False
+    try:
+        session.value("SELECT 1")
+    except FAILURES:
+        return False
+    finally:
+        session.close()
+    return True
+
+
+def _property(name: str) -> str:
+    command = ["systemctl", "show", f"--property={name}", "--value", UNIT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    return done.stdout.strip()

@@ -1,0 +1,95 @@
+"""Connections to MySQL: over TLS to any server as the manager, or to the local one as root."""
+
+import ssl
+from collections.abc import Sequence
+from typing import Any
+
+import pymysql
+from pymysql.cursors import DictCursor
+
+from dbagent.config import Config, Peer
+
+SOCKET = "/var/run/mysqld/mysqld.sock"
+CONNECT_S = 0.5
+ANSWER_S = 5
+
+Row = dict[str, Any]
+
+
+class Session:
+    """One connection; statements run at once, and each answer is awaited for `answer_s` seconds."""
+
+    def __init__(self, connection: "pymysql.connections.Connection[DictCursor]") -> None:
+        self._connection = connection
+
+    def rows(self, statement: str, *values: object, answer_s: float = ANSWER_S) -> list[Row]:
+        """Run one statement and return its rows; raises pymysql.err.MySQLError."""
+        # There is no public way to change the time-out of an open connection.
+        self._connection._read_timeout = answer_s  # type: ignore[attr-defined]
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            return list(cursor.fetchall())
+
+    def run(self, *statements: str, answer_s: float = ANSWER_S) -> None:
+        """Run statements that return nothing of interest."""
+        for statement in statements:
+            self.rows(statement, answer_s=answer_s)
+
+    def value(self, statement: str, *values: object, answer_s: float = ANSWER_S) -> Any:
+        """The one value that the statement returns."""
+        [row] = self.rows(statement, *values, answer_s=answer_s)
+        return next(iter(row.values()))
+
+    def close(self) -> None:
+        """Hang up without a goodbye, which could wait for a dead server."""
+        self._connection._force_close()  # type: ignore[attr-defined]
+
+
+def dial(config: Config, peer: Peer, program: str = "dbagent") -> Session:
+    """Connect to a machine's server as the manager; `program` is what others see of it."""
+    context = ssl.create_default_context(cafile=config.ca)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return Session(
+        pymysql.connect(
+            host=peer.address,
+            port=config.mysql_port,
+            user=config.manager.user,
+            password=config.manager.password,
+            ssl=context,
+            program_name=program,
+            **_common(),
+        )
+    )
+
+
+def local() -> Session:
+    """Connect to this machine's server as root, which needs no password here."""
+    return Session(pymysql.connect(unix_socket=SOCKET, user="root", **_common()))
+
+
+def _common() -> dict[str, Any]:
+    return {
+        "charset": "utf8mb4",
+        "autocommit": True,
+        "cursorclass": DictCursor,
+        "connect_timeout": CONNECT_S,
+        "read_timeout": ANSWER_S,
+        "write_timeout": ANSWER_S,
+    }
+
+
+def literal(text: str) -> str:
+    """A string literal, for statements that take no parameters from a client."""
+    if "\\" in text:
+        raise ValueError("a backslash reads differently under NO_BACKSLASH_ESCAPES")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def number_of(error: Exception) -> int:
+    """MySQL's number of an error, or 0."""
+    number = error.args[0] if error.args else 0
+    return number if isinstance(number, int) else 0
+
+
+Sessions = dict[str, Session]
+Names = Sequence[str]

@@ -1,0 +1,183 @@
+"""Rejoin: a server that has been away, or was primary, follows the primary again."""
+
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dbagent import steps
+from dbagent.config import AgentError, Config
+from dbagent.fencing import answers, fence, start
+from dbagent.gtid import GtidSet
+from dbagent.lock import Lock
+from dbagent.mysql import Session, literal, local, number_of
+from dbagent.server import Server
+from dbagent.survey import FAILURES, Cluster
+from dbagent.waiting import is_reached
+
+SAVED = Path("/var/lib/dbagent/errant")
+START_S = 60
+CLONE_S = 3600
+RESTART_S = 120
+FOLLOW_S = 30
+# The server restarts itself at the end of CLONE, so the client may lose its connection.
+CLONE_ENDS = frozenset({2006, 2013, 3707})
+
+
+@dataclass(frozen=True)
+class Rejoined:
+    """What was done; `saved` is the file with the server's own transactions, if it had some."""
+
+    told: list[str]
+    saved: str | None = None
+
+
+def rejoin(config: Config, by: str) -> Rejoined:
+    """Let this machine's server follow the primary.
+
+    Where it has transactions of its own, these are saved to a file, and it is cloned anew.
+    AgentError says what is in the way.
+    """
+    if not answers() and not start(START_S):
+        raise AgentError(
+            config.machine,
+            "MySQL does not start",
+            f"./lab ssh {config.machine} sudo journalctl -u mysql",
+        )
+    with Lock(config, f"rejoin of {config.machine}", by):
+        return _rejoin(config)
+
+
+def _rejoin(config: Config) -> Rejoined:
+    with Cluster(config) as cluster:
+        view = cluster.view()
+        primary, itself = view.primary, view.servers[config.machine]
+        if primary is None or not primary.is_writable:
+            raise AgentError(
+                "the databases", "there is no primary to follow", "./lab db.failover, then again"
+            )
+        if primary.name == config.machine:
+            raise AgentError(primary.name, "is the primary", "./lab db.status")
+        told = [f"{config.machine} {fence()}"]
+        if not is_reached(answers, START_S, poll_s=0.2):
+            raise AgentError(config.machine, "MySQL did not come back", "see its journal")
+        extra = view.errant(_read_again(config, itself), primary)
+    if not extra:
+        _follow(config, primary)
+        return Rejoined([*told, f"it follows {primary.name}; it had nothing of its own"])
+    saved = _save(extra)
+    _clone(config, primary)
+    _follow(config, primary)
+    told.append(
+        f"it had {len(extra)} transactions that {primary.name} lacks ({extra}); they are saved, and"
+        f" it was cloned anew from {primary.name}"
+    )
+    return Rejoined(told, str(saved))
+
+
+def _read_again(config: Config, itself: Server) -> Server:
+    """Its state now: when it was killed to close it, its last commits came through at its start."""
+    with Cluster(config) as cluster:
+        return cluster.server(itself.name)
+
+
+def _save(extra: GtidSet) -> Path:
+    """Write the transactions down as SQL with their rows, from the local binary logs."""
+    purged = GtidSet(_local_rows("SELECT @@global.gtid_purged AS purged")[0]["purged"])
+    if len(extra - purged) < len(extra):
+        raise AgentError(
+            "its own transactions",
+            f"are no longer all in the binary logs ({extra}), so they can't be saved",
+            "save what counts of the data yourself, then ./lab provision --reclone it",
+        )
+    SAVED.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = SAVED / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.sql"
+    logs = [row["Log_name"] for row in _local_rows("SHOW BINARY LOGS")]
+    folder = Path(_local_rows("SELECT @@log_bin_basename AS base")[0]["base"]).parent
+    command = ["mysqlbinlog", "--no-defaults", "--verbose", f"--include-gtids={extra}"]
+    with path.open("wb") as file:
+        done = subprocess.run(
+            [*command, *(str(folder / log) for log in logs)],
+            stdout=file,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise AgentError(
+            str(path),
+            f"mysqlbinlog could not save the transactions: {done.stderr.decode()[-500:]}",
+            "nothing was replaced; mend that, then again",
+        )
+    return path
+
+
+def _local_rows(statement: str) -> list[dict[str, str]]:
+    session = local()
+    try:
+        return session.rows(statement)
+    finally:
+        session.close()
+
+
+def _clone(config: Config, donor: Server) -> None:
+    """Replace all data of this server by the primary's; mysqld restarts itself in the end."""
+    before = _started()
+    session = local()
+    try:
+        session.run("STOP REPLICA", "SET GLOBAL super_read_only = OFF", answer_s=15)
+        session.run(f"SET GLOBAL clone_valid_donor_list = {literal(_place(config, donor))}")
+        _run_clone(session, config, donor)
+    finally:
+        session.close()
+    if not is_reached(lambda: _started() not in ("", before) and answers(), RESTART_S, poll_s=0.2):
+        raise AgentError(
+            config.machine, "did not come back after CLONE", "see its journal; then again"
+        )
+
+
+def _run_clone(session: Session, config: Config, donor: Server) -> None:
+    login = config.clone
+    clone = (
+        f"CLONE INSTANCE FROM {literal(login.user)}@{literal(donor.address)}:{config.mysql_port}"
+        f" IDENTIFIED BY {literal(login.password)} REQUIRE SSL"
+    )
+    try:
+        session.run(clone, answer_s=CLONE_S)
+    except FAILURES as error:
+        if number_of(error) in CLONE_ENDS:
+            return
+        session.run("SET GLOBAL super_read_only = ON")
+        raise AgentError(
+            config.machine, f"could not be cloned from {donor.name}: {error}", "mend it, then again"
+        ) from error
+
+
+def _place(config: Config, server: Server) -> str:
+    return f"{server.address}:{config.mysql_port}"
+
+
+def _started() -> str:
+    command = [
+        "systemctl",
+        "show",
+        "--property=ExecMainStartTimestampMonotonic",
+        "--value",
+        "mysql",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    return done.stdout.strip()
+
+
+def _follow(config: Config, primary: Server) -> None:
+    with Cluster(config) as cluster:
+        session = cluster.session(config.machine)
+        steps.follow(session, config.peer(primary.name), config)
+        if not is_reached(
+            lambda: cluster.view().servers[config.machine].is_replicating, FOLLOW_S, poll_s=0.1
+        ):
+            server = cluster.view().servers[config.machine]
+            raise AgentError(
+                config.machine,
+                f"does not replicate from {primary.name} within {FOLLOW_S} s: {server.error}",
+                "./lab db.status",
+            )

@@ -1,0 +1,217 @@
+"""A primary that is alone, full or hanging closes itself, and opens again when that is over."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from dbagent.watch import CLOSE_AFTER_S, HUNG_S, LEAST_ROOM_B
+
+from tests.dbagent.fakes import Clock, dead, follower, primary_of, replica_of, server_of
+from tests.dbagent.watching import Watched, install
+
+FOLLOWED = (follower("db-2", "db-1"), follower("db-3", "db-1"))
+OPEN = primary_of("db-1")
+CLOSED = replace(OPEN, read_only=True, super_read_only=True)
+RESTARTED = server_of("db-1")
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch, clock: Clock, tmp_path: Path) -> Watched:
+    """db-1 of three, which takes writes and is followed."""
+    watched = install(monkeypatch, clock, tmp_path, 3)
+    watched.server = OPEN
+    watched.hear(*FOLLOWED)
+    watched.look()
+    return watched
+
+
+def test_primary_that_is_followed_is_left_alone(watched: Watched) -> None:
+    watched.look(for_s=60)
+    assert (watched.fenced, watched.opened) == (0, [])
+
+
+def test_one_follower_of_two_is_enough_for_a_write(watched: Watched) -> None:
+    watched.hear(follower("db-3", "db-1"))
+    watched.look(for_s=60)
+    assert watched.fenced == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        [replace(each, receiver="CONNECTING") for each in FOLLOWED],
+        [replace(each, receiver="OFF") for each in FOLLOWED],
+        [follower("db-2", "db-3"), follower("db-3", "db-2")],
+    ],
+    ids=["cut off", "they have lost it", "they have stopped", "they follow another"],
+)
+def test_primary_that_is_alone_closes_itself_after_a_while(
+    watched: Watched, words: list[object]
+) -> None:
+    watched.hear(*words)  # type: ignore[arg-type]
+    watched.look(for_s=CLOSE_AFTER_S - 0.5)
+    assert watched.fenced == 0
+    watched.look(for_s=1)
+    assert watched.fenced == 1
+    assert watched.watch.brief()["closed_because"] == "fewer than 1 replicas follow it"
+
+
+def test_of_five_two_have_to_follow(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, tmp_path: Path
+) -> None:
+    watched = install(monkeypatch, clock, tmp_path, 5)
+    watched.server = OPEN
+    watched.hear(follower("db-5", "db-1"))
+    watched.look(for_s=CLOSE_AFTER_S + 1)
+    assert watched.watch.brief()["closed_because"] == "fewer than 2 replicas follow it"
+
+
+def test_short_silence_is_forgiven(watched: Watched) -> None:
+    for _ in range(20):
+        watched.hear()
+        watched.look(for_s=CLOSE_AFTER_S - 0.4)
+        watched.hear(*FOLLOWED)
+        watched.look(for_s=0.3)
+    assert watched.fenced == 0
+
+
+def test_full_disk_closes_it_before_it_hangs(watched: Watched) -> None:
+    watched.room_b = LEAST_ROOM_B - 1
+    watched.look(for_s=CLOSE_AFTER_S + 0.5)
+    assert watched.fenced == 1
+    assert watched.watch.brief()["closed_because"] == "its disk is full (/var/lib/mysql)"
+
+
+class TestOpensAgain:
+    @pytest.fixture(autouse=True)
+    def closed(self, watched: Watched) -> None:
+        watched.hear()
+        watched.look(for_s=CLOSE_AFTER_S + 0.5)
+        assert watched.server == CLOSED
+        assert (watched.fenced, watched.opened) == (1, [])
+
+    def test_once_it_is_followed_again(self, watched: Watched) -> None:
+        watched.hear(FOLLOWED[0])
+        watched.look()
+        assert watched.opened == ["the agent on db-1"]
+        assert watched.watch.brief()["closed_because"] == ""
+
+    def test_not_while_nobody_follows_it(self, watched: Watched) -> None:
+        watched.look(for_s=60)
+        assert watched.opened == []
+
+    def test_not_while_it_has_another_trouble(self, watched: Watched) -> None:
+        watched.hear(*FOLLOWED)
+        watched.room_b = 0
+        watched.look(for_s=60)
+        assert watched.opened == []
+
+    def test_not_where_others_have_gone_on_without_it(self, watched: Watched) -> None:
+        watched.hear(follower("db-2", "db-3"))
+        watched.look(for_s=60)
+        assert watched.opened == []
+
+    def test_after_a_restart_that_closing_took(self, watched: Watched) -> None:
+        watched.server = RESTARTED
+        watched.process = 200
+        watched.hear(*FOLLOWED)
+        watched.look()
+        assert watched.opened == ["the agent on db-1"]
+
+    def test_it_tries_again_where_it_may_not_yet(
+        self, watched: Watched, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        watched.hear(*FOLLOWED)
+        watched.refuses_to_open = "another operation is under way"
+        with caplog.at_level(logging.WARNING):
+            watched.look()
+        assert "not opened again: db-1: was not opened" in caplog.text
+        assert watched.watch.brief()["closed_because"]
+        watched.refuses_to_open = ""
+        watched.look()
+        assert watched.opened == ["the agent on db-1"]
+
+    def test_never_what_follows_another_by_now(self, watched: Watched) -> None:
+        watched.server = replica_of("db-1", "db-2")
+        watched.look()
+        watched.server = CLOSED
+        watched.hear(*FOLLOWED)
+        watched.look(for_s=60)
+        assert watched.opened == []
+
+    def test_never_what_somebody_else_has_opened(self, watched: Watched) -> None:
+        """Provisioning opens a primary without replicas, and closes nothing."""
+        watched.server = replace(OPEN, semi_sync_source=False)
+        watched.look(for_s=60)
+        assert (watched.fenced, watched.opened) == (1, [])
+        assert watched.watch.brief()["closed_because"] == ""
+
+
+def test_what_was_closed_on_purpose_stays_closed(watched: Watched) -> None:
+    watched.server = CLOSED
+    watched.look(for_s=60)
+    assert (watched.fenced, watched.opened) == (0, [])
+
+
+def test_primary_without_semi_sync_is_not_watched(watched: Watched) -> None:
+    """It has no replicas, or none yet."""
+    watched.server = replace(OPEN, semi_sync_source=False)
+    watched.hear()
+    watched.look(for_s=60)
+    assert watched.fenced == 0
+
+
+class TestHanging:
+    """A primary that does not answer could wake up when another has taken its place."""
+
+    def test_one_that_hangs_is_killed(self, watched: Watched) -> None:
+        watched.server = dead("db-1")
+        watched.look(for_s=HUNG_S - 0.5)
+        assert watched.fenced == 0
+        watched.look(for_s=1)
+        assert watched.fenced == 1
+        assert watched.watch.brief()["closed_because"] == "it did not answer"
+
+    def test_one_that_is_starting_anew_is_given_its_time(self, watched: Watched) -> None:
+        watched.server = dead("db-1")
+        watched.process = 200
+        watched.look(for_s=60)
+        assert watched.fenced == 0
+
+    def test_replica_that_hangs_is_left_alone(self, watched: Watched) -> None:
+        watched.server = replica_of("db-1", "db-2")
+        watched.look()
+        watched.server = dead("db-1")
+        watched.look(for_s=60)
+        assert watched.fenced == 0
+
+    def test_one_that_was_restarted_before_is_killed_too(self, watched: Watched) -> None:
+        watched.server, watched.process = RESTARTED, 200
+        watched.look()
+        watched.server = OPEN
+        watched.look()
+        watched.server = dead("db-1")
+        watched.look(for_s=HUNG_S + 1)
+        assert watched.fenced == 1
+
+    def test_it_opens_again_after_its_restart(self, watched: Watched) -> None:
+        watched.server = dead("db-1")
+        watched.look(for_s=HUNG_S + 0.5)
+        watched.server, watched.process = RESTARTED, 200
+        watched.look()
+        assert watched.opened == ["the agent on db-1"]
+
+
+def test_word_of_a_primary_says_whether_it_is_closed_for_good(watched: Watched) -> None:
+    def is_closed() -> bool:
+        return bool(watched.watch.status("db-2")["closed"])
+
+    assert not is_closed()
+    watched.server = CLOSED
+    assert is_closed()
+    watched.server = dead("db-1")
+    assert not is_closed()
+    watched.process = 0
+    assert is_closed()
