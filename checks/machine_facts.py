@@ -33,10 +33,12 @@ SECRET_FILES = (
     "/run/app/app.sock",
     "/srv/app/current/",
 )
-PLACES_OF_SECRETS = "/etc/app /etc/mysql /srv/app /etc/systemd/system /tmp /var/tmp /home"
+PLACES_OF_SECRETS = (
+    "/etc/app /etc/dbagent /etc/mysql /srv/app /etc/systemd/system /tmp /var/tmp /home"
+)
 # On a server in use, people have files of their own in the others.
 OWN_PLACES_OF_SECRETS = (
-    "/etc/app /srv/app /etc/mysql/tls /etc/mysql/mysql.conf.d/quartet.cnf"
+    "/etc/app /etc/dbagent /srv/app /etc/mysql/tls /etc/mysql/mysql.conf.d/quartet.cnf"
     " /etc/systemd/system/app.service /etc/systemd/system/app.socket"
     " /etc/haproxy/haproxy.cfg /etc/nginx/conf.d/quartet.conf /etc/nsd/nsd.conf.d/quartet.conf"
 )
@@ -55,7 +57,8 @@ EVERYWHERE: Mapping[str, str] = {
     "processes": "ps -e -o user:32= -o pid= -o ppid= -o args=",
     "modes": "stat --format='%n|%a|%U|%G' " + " ".join(SECRET_FILES) + " 2>/dev/null; true",
     "open secrets": "find %s -xdev -type f -perm /007 -size -1024k"
-    r" -exec grep -lE -e 'PRIVATE KEY-----' -e '^[A-Z_]*PASSWORD=.' {} + 2>/dev/null; true",
+    " -exec grep -lE -e 'PRIVATE KEY-----' -e '^[A-Z_]*PASSWORD=.' -e '\"password\": \".'"
+    " {} + 2>/dev/null; true",
 }
 HAPROXY = {"haproxy configuration": "haproxy -c -f /etc/haproxy/haproxy.cfg"}
 BY_ROLE: Mapping[Role, Mapping[str, str]] = {
@@ -86,6 +89,7 @@ BACKUPS = {
 }
 DATABASE = {
     **BACKUPS,
+    "agent status": "/usr/local/sbin/dbagent status",
     "mysql configuration": "mysqld --validate-config --user=mysql",
     "mysql accounts": "mysql --batch --skip-column-names --execute="
     "\"SELECT user, host, ssl_type FROM mysql.user WHERE user NOT LIKE 'mysql.%'\"",

@@ -18,6 +18,7 @@ AREAS = (
     "application",
     "database",
     "replication",
+    "database agents",
     "routing",
     "backups",
     "end to end",

@@ -69,7 +69,8 @@ def _listening(lab: Lab, machine: Machine) -> set[str]:
     facts = lab.facts[machine.name]
     if lab.is_ours_alone:
         return facts.listening
-    daemons = services.units_of(machine) - {"nginx.service", "app.socket"}
+    units = services.units_of(machine) - {"nginx.service"}
+    daemons = [unit for unit in units if unit.endswith(".service")]
     return set().union(*(facts.listening_of(unit) for unit in daemons))
 
 

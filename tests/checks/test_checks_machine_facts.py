@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.machine_facts import MachineFacts, Output, commands_for, parse, script
+from checks.machine_facts import EVERYWHERE, MachineFacts, Output, commands_for, parse, script
 from provision.topology import load
 from tests.checks.shapes import TEN, write_shape
 
@@ -100,3 +100,22 @@ def test_peoples_own_files_are_searched_on_machines_of_ours_alone(
 
     assert ("/home" in command) == searches_home
     assert "/etc/app" in command
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["-----BEGIN PRIVATE KEY-----", "DATABASE_PASSWORD=hush", '  "password": "hush"'],
+    ids=["key", "environment", "JSON"],
+)
+@pytest.mark.parametrize(("mode", "is_found"), [(0o600, False), (0o644, True)])
+def test_secret_that_everybody_can_read_is_found(
+    tmp_path: Path, secret: str, mode: int, is_found: bool
+) -> None:
+    (tmp_path / "harmless").write_text("DATABASE_PASSWORD=\n")
+    (path := tmp_path / "secret").write_text(f"one\n{secret}\n")
+    path.chmod(mode)
+
+    command = EVERYWHERE["open secrets"] % tmp_path
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+
+    assert done.stdout.splitlines() == ([str(path)] if is_found else [])

@@ -328,6 +328,9 @@ class FakeSession(Session):
     def _log_base(self, _: str, __: object) -> str:
         return "/var/lib/mysql/binlog"
 
+    def _waiting(self, _: str, __: object) -> str:
+        return str(len(self.server.hanging))
+
     def _purged(self, _: str, __: object) -> str:
         return str(self.server.purged)
 
@@ -403,6 +406,7 @@ _NAMES = {
     "SHOW BINARY LOGS": "Log_name",
     "SELECT @@log_bin_basename": "base",
     "SELECT @@global.gtid_purged": "purged",
+    "SELECT variable_value AS variable_value FROM": "variable_value",
 }
 # The first beginning that fits counts.
 _ACTIONS: dict[str, Callable[[FakeSession, str, tuple[object, ...]], object]] = {
@@ -424,7 +428,9 @@ _ACTIONS: dict[str, Callable[[FakeSession, str, tuple[object, ...]], object]] = 
     "SHOW BINARY LOGS": FakeSession._binary_logs,
     "SELECT @@log_bin_basename": FakeSession._log_base,
     "SELECT @@global.gtid_purged": FakeSession._purged,
+    "SELECT variable_value AS variable_value FROM": FakeSession._waiting,
     "SELECT CONNECTION_ID()": FakeSession._number,
+    "SELECT 1": FakeSession._nothing,
     "KILL": FakeSession._kill,
     "SELECT WAIT_FOR_EXECUTED_GTID_SET": FakeSession._wait,
     "SELECT GET_LOCK": FakeSession._take_lock,

@@ -107,7 +107,8 @@ def read_server(session: Session, name: str, address: str, answer_s: float = 2) 
 
 def _silence(value: Any, receiver: str | None) -> float:
     """Without a sign of life since the start, and without a connection: for ever."""
-    return NEVER_HEARD_S if value is None and receiver != "ON" else _seconds(value)
+    is_lost = receiver not in (None, "ON")
+    return NEVER_HEARD_S if value is None and is_lost else _seconds(value)
 
 
 def _seconds(value: Any) -> float:
