@@ -141,6 +141,12 @@ class TestAgreement:
         lose_the_primary(watched, *others, for_s=60)
         assert watched.failovers == []
 
+    def test_the_only_replica_there_is_does_nothing(self, make_watched: MakeWatched) -> None:
+        """It can't tell a dead primary from a cut cable."""
+        watched = make_watched(2)
+        lose_the_primary(watched, for_s=60)
+        assert watched.failovers == []
+
     def test_one_that_was_left_without_a_source_agrees(self, watched: Watched) -> None:
         """A failover that was cut off had begun with it."""
         lose_the_primary(watched, word_from("db-3"))
