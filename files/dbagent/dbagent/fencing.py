@@ -13,7 +13,6 @@ from dbagent.waiting import is_reached
 
 CLOSE_S = 1
 PATIENCE_S = 0.3
-STOP_PATIENCE_S = 3
 _WAITING = (
     "SELECT variable_value AS variable_value FROM performance_schema.global_status"
     " WHERE variable_name = 'Rpl_semi_sync_source_wait_sessions'"
@@ -33,7 +32,7 @@ def fence_for_stop() -> str:
     if "MAINPID" not in os.environ:
         return "has ended by itself"
     STOPPED.touch()
-    return fence(STOP_PATIENCE_S)
+    return fence(is_urgent=False)
 
 
 def is_restarting() -> bool:
@@ -44,11 +43,11 @@ def is_restarting() -> bool:
         return False
 
 
-def fence(patience_s: float = PATIENCE_S) -> str:
+def fence(*, is_urgent: bool = True) -> str:
     """Close the local server to writes, and say how.
 
-    Where commits hang for `patience_s` seconds and nobody acknowledges them, it can't be closed
-    while it runs: then it is killed. It boots read-only (see files/mysql), so it comes back
+    Where commits hang that nobody acknowledges, it can't be closed while it runs: then it is
+    killed, at once if it `is_urgent`. It boots read-only (see files/mysql), so it comes back
     closed, with its data.
     """
     try:
@@ -59,7 +58,7 @@ def fence(patience_s: float = PATIENCE_S) -> str:
         server = read_server(session, "", "", answer_s=CLOSE_S)
         if server.super_read_only:
             return "was read-only already"
-        if not is_reached(lambda: _waiting(session) == 0, patience_s):
+        if is_urgent and not is_reached(lambda: _waiting(session) == 0, PATIENCE_S):
             return _kill("commits waited for an acknowledgement")
         steps.close_to_writes(session, CLOSE_S)
     except FAILURES as error:

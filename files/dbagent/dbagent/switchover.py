@@ -153,7 +153,7 @@ def _change(lock: Lock, cluster: Cluster, old: Server, candidate: Server) -> Rep
         _reopen(cluster, old)
         raise AgentError(
             candidate.name,
-            f"was not promoted, and writes go on at {old.name}: {error}",
+            f"was not promoted, and writes go on at {old.name}: {_words(error)}",
             "./lab db.status, then again",
         ) from error
     # The point of no return: the candidate becomes the primary, here or in the next run.
@@ -181,6 +181,10 @@ def _close(cluster: Cluster, old: Server) -> None:
             f"has commits that did not end within {CLOSE_S} s ({error}); writes go on there",
             "./lab db.status; try again when no long transaction runs",
         ) from error
+
+
+def _words(error: Exception) -> str:
+    return f"{error.where} {error.what}" if isinstance(error, AgentError) else str(error)
 
 
 def _reopen(cluster: Cluster, old: Server, closing: int | None = None) -> None:

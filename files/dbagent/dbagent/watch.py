@@ -35,6 +35,8 @@ SUSPECT_S = 2.5
 NEXT_IN_LINE_S = 5.0
 """How much longer each further agent waits, so that one acts and the others are there for it."""
 FAILOVER_S = 120
+AGAIN_AFTER_S = 5.0
+"""How long a failover that was refused is left alone."""
 ACTED = Path("/var/lib/dbagent/acted")
 LONG_AGO_S = 1e9
 
@@ -70,6 +72,7 @@ class Watch:
         self._orphaned = Since()
         self._closed_because = ""
         self._process = 0
+        self._next_attempt = 0.0
         self._polled: dict[str, float] = {}
 
     def start(self) -> None:
@@ -178,6 +181,8 @@ class Watch:
         if min([acted_s(), *(word.acted_s for word in said.values())]) < self._config.pause_s:
             return
         rank = sorted([server.name, *said]).index(server.name)
+        if time.monotonic() < self._next_attempt:
+            return
         if self.suspects_s > SUSPECT_S + rank * NEXT_IN_LINE_S:
             self._fail_over()
 
@@ -200,6 +205,7 @@ class Watch:
             command, capture_output=True, text=True, check=False, timeout=FAILOVER_S
         )
         log.warning("%s", (done.stdout + done.stderr).strip())
+        self._next_attempt = time.monotonic() + AGAIN_AFTER_S
         if done.returncode == 0:
             remember_acting(0)
 
@@ -234,7 +240,8 @@ class Watch:
         source = self._config.at(server.source)
         polled = self._polled.get(source.name if source else "", 0.0)
         if asking:
-            self._polled[asking] = time.monotonic()
+            self._next_attempt = 0.0
+        self._polled[asking] = time.monotonic()
         return self.brief() | {
             "receiver": server.receiver,
             "polled_s": round(time.monotonic() - polled, 3),
