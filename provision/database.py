@@ -18,9 +18,9 @@ from provision.console import say
 from provision.errors import QuartetError
 from provision.fleet import Fleet
 from provision.lab.client import make_folder
+from provision.mysql.agent import COMMAND, refusal
 from provision.topology import Topology
 
-COMMAND = "/usr/local/sbin/dbagent"
 PATIENCE_S = 0.1
 """How long machines that don't answer are waited for, once half of them do."""
 OPERATION_S = 4000  # the longest part is CLONE
@@ -136,17 +136,9 @@ def _ask(host: Connection, words: Iterable[str], timeout_s: float) -> dict[str, 
     try:
         output = host.run(shlex.join([COMMAND, *words]), timeout_s=timeout_s, alone=False)
     except CommandFailedError as error:
-        raise _refusal(error) from error
+        raise refusal(error) from error
     answer: dict[str, Any] = json.loads(output)
     return answer
-
-
-def _refusal(error: CommandFailedError) -> QuartetError:
-    try:
-        told = json.loads(error.output.strip().splitlines()[0])["error"]
-    except (ValueError, KeyError, IndexError, TypeError):
-        return error
-    return QuartetError(told["where"], told["what"], told["next"])
 
 
 def _view(machine: str, answer: dict[str, Any]) -> View:

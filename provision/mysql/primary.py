@@ -4,16 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provision.errors import QuartetError
+from provision.mysql import agent
 from provision.mysql.accounts import DATABASE, Accounts
 from provision.mysql.sql import execute
 from provision.mysql.state import SERVER, database_state
 from provision.resources import Fact, Host, Resource, Snapshot, State, changed_keys
-from provision.site_paths import DATABASE_AGENT_CONFIG
 
 DRAIN_TIMEOUT_S = 60
-OPEN_TIMEOUT_S = 60
-AGENT = "/usr/local/sbin/dbagent"
-_HAS_AGENT = f"[ -x {AGENT} ] && [ -f {DATABASE_AGENT_CONFIG} ] && echo yes || :"
 PRIMARY_ID = "mysql primary"
 AGENT_ID = "service dbagent"
 SERVICE_ID = "service mysql"
@@ -31,6 +28,7 @@ class Primary(Resource):
     accounts: Accounts
     is_followed: bool
     acknowledgements: int = 1
+    reclone: tuple[str, ...] = ()
     triggers = (SERVICE_ID,)
 
     @property
@@ -71,7 +69,10 @@ class Primary(Resource):
         # While nobody follows yet, waiting for a replica would be for ever, CLONE's wait included.
         _wait_for_replicas(host, self.acknowledgements if self.is_followed else 0)
         if "takes writes" in changes:
-            _open(host, is_followed=self.is_followed)
+            if self.is_followed and agent.is_there(host):
+                agent.open_primary(host, self.reclone)
+            else:
+                _open(host)
         if stale:
             execute(
                 host,
@@ -119,11 +120,7 @@ def _wait_for_replicas(host: Host, count: int) -> None:
     )
 
 
-def _open(host: Host, *, is_followed: bool) -> None:
-    """Let it take writes; its agent, where it has one, makes sure that nobody else does."""
-    if is_followed and host.run(_HAS_AGENT).strip() == "yes":
-        host.run(f"{AGENT} open --by provisioning", timeout_s=OPEN_TIMEOUT_S)
-        return
+def _open(host: Host) -> None:
     # super_read_only OFF leaves read_only ON, so both are said.
     execute(host, "SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
 

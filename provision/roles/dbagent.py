@@ -3,6 +3,7 @@
 import json
 
 from provision.mysql.accounts import Account
+from provision.mysql.agent import COMMAND
 from provision.mysql.primary import AGENT_ID
 from provision.release import release_of
 from provision.resources import Directory, File, Link, Packages, Resource, Service
@@ -14,7 +15,6 @@ from provision.topology import Machine
 
 ROOT = "/srv/dbagent"
 CURRENT = f"{ROOT}/current"
-COMMAND = "/usr/local/sbin/dbagent"
 UNIT = "/etc/systemd/system/dbagent.service"
 SOCKET_UNIT = "/etc/systemd/system/dbagent.socket"
 LOADED_BY = ("dbagent.service",)

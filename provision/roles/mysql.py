@@ -77,7 +77,13 @@ def _config(machine: Machine, site: Site) -> File:
 def _part(machine: Machine, site: Site) -> Resource:
     cluster, accounts = site.cluster, site.accounts
     if machine == cluster.primary:
-        return Primary(accounts, cluster.is_followed, site.topology.acknowledgements)
+        kept = [each for each in cluster.replicas if each.name not in site.reclone]
+        return Primary(
+            accounts,
+            cluster.is_followed and bool(kept),
+            site.topology.acknowledgements,
+            tuple(sorted(site.reclone)),
+        )
     return Replica(
         primary=cluster.primary,
         port=site.topology.ports.mysql,

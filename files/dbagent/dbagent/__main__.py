@@ -72,10 +72,15 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         case "rejoin":
             return asdict(rejoin(config, options.by))
         case "open":
-            return {"told": open_primary(config, options.by, patience_s=OPENING_S)}
+            return {"told": _open(config, options)}
         case _:
             closing = fence_for_stop if options.command == "stop" else fence
             return {"told": [f"{config.machine} {closing()}"]}
+
+
+def _open(config: Config, options: argparse.Namespace) -> list[str]:
+    without = tuple(filter(None, options.without.split(",")))
+    return open_primary(config, options.by, patience_s=OPENING_S, without=without)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,6 +101,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--by", default="root", help="who asks for it")
         if name == "switchover":
             command.add_argument("--to", help="who is to be primary")
+        if name == "open":
+            command.add_argument("--without", default="", help="who is to be cloned anew, by comma")
         if name == "failover":
             command.add_argument("--fenced", action="store_true", help="the old one is closed")
     return parser
