@@ -78,7 +78,7 @@ ARCHIVE = "find /var/backups/quartet"
 BACKUPS = {
     "backup timer": "systemctl show --timestamp=unix"
     " --property=ActiveState,UnitFileState,ActiveEnterTimestamp dbbackup.timer",
-    "backup run": "systemctl show --property=Result dbbackup.service",
+    "backup run": "systemctl show --property=Result,ActiveState,NRestarts dbbackup.service",
     "backup folders": f"{ARCHIVE} -maxdepth 1 -type d -printf '%p %m %u\\n' 2>/dev/null",
     "newest dump": f"{ARCHIVE}/dumps -name '*.age.json' 2>/dev/null | sort | tail -n 1"
     " | xargs -r cat",

@@ -12,6 +12,7 @@ from checks.lab import Lab
 from provision.topology import Machine
 
 DAY_S = 86_400
+TRIES = 3
 DUMP_AT_MOST_S = 2 * DAY_S
 ARCHIVE = "/var/backups/quartet"
 
@@ -32,7 +33,12 @@ def test_timer_runs_now_and_after_a_boot(lab: Lab, database: Machine) -> None:
 
 
 def test_last_run_ended_well(lab: Lab, database: Machine) -> None:
-    expect_equal("its last run", lab.facts[database.name]["backup run"].lines, ["Result=success"])
+    """Whether it is well, or on its way again after it met a restart of MySQL."""
+    lines = lab.facts[database.name]["backup run"].lines
+    run = dict(line.split("=", 1) for line in lines)
+    is_tried_again = run["ActiveState"] == "activating" and int(run["NRestarts"]) < TRIES
+    result = "success" if is_tried_again else run["Result"]
+    expect_equal("its last run", result, "success")
 
 
 @pytest.mark.look(f"ls -la {ARCHIVE}")
