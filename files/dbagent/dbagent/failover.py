@@ -5,6 +5,7 @@ have stopped receiving that fewer than that are left, the old primary can't ackn
 more, wherever it is, and one of those that stopped has every write that it did acknowledge.
 """
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from dbagent import steps
@@ -95,9 +96,12 @@ def _await_closed(cluster: Cluster, old: Server | None, survivors: list[Server])
     """
     if old is None:
         return
+    config = cluster.config
     if old.answers and _close(cluster, old):
         return
-    is_reached(lambda: _is_closed(cluster.config, old, survivors), CLOSED_AFTER_S + 1, poll_s=0.1)
+    # An agent that is gone is not asked again and again: each time would cost a time-out.
+    asked = (old, *survivors) if words(config, (config.peer(old.name),)) else tuple(survivors)
+    is_reached(lambda: _is_closed(config, old, asked), CLOSED_AFTER_S + 1, poll_s=0.05)
 
 
 def _close(cluster: Cluster, old: Server) -> bool:
@@ -108,10 +112,9 @@ def _close(cluster: Cluster, old: Server) -> bool:
     return True
 
 
-def _is_closed(config: Config, old: Server, survivors: list[Server]) -> bool:
+def _is_closed(config: Config, old: Server, asked: Iterable[Server]) -> bool:
     """Whether its agent says so, or has asked none of the survivors for long enough."""
-    peers = tuple(config.peer(name) for name in {old.name, *(s.name for s in survivors)})
-    said = words(config, peers)
+    said = words(config, tuple(config.peer(name) for name in {each.name for each in asked}))
     if old.name in said:
         return said[old.name].closed
     return bool(said) and all(word.polled_s >= CLOSED_AFTER_S for word in said.values())
