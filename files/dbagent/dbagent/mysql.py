@@ -1,7 +1,6 @@
 """Connections to MySQL: over TLS to any server as the manager, or to the local one as root."""
 
 import ssl
-from collections.abc import Sequence
 from typing import Any
 
 import pymysql
@@ -89,7 +88,3 @@ def number_of(error: Exception) -> int:
     """MySQL's number of an error, or 0."""
     number = error.args[0] if error.args else 0
     return number if isinstance(number, int) else 0
-
-
-Sessions = dict[str, Session]
-Names = Sequence[str]
