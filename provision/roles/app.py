@@ -10,7 +10,7 @@ from provision.resources.migration import Migration
 from provision.resources.tree import Tree
 from provision.roles.site import Site
 from provision.site_paths import APP_CURRENT, APP_RELEASES, APP_ROOT, APP_SOCKET
-from provision.templates import render
+from provision.templates import FILES, render
 from provision.topology import Machine, Role
 
 USER = "app"
@@ -21,6 +21,7 @@ ENVIRONMENT = f"{CONFIG}/environment"
 MIGRATION_ENVIRONMENT = f"{CONFIG}/migration.environment"
 TOPOLOGY_JSON = f"{CONFIG}/topology.json"
 AUTHORITY = f"{CONFIG}/database-ca.pem"
+WORKER = "whole_answers"
 UNIT = "/etc/systemd/system/app.service"
 SOCKET_UNIT = "/etc/systemd/system/app.socket"
 BASE_PACKAGES = ("gunicorn", "python3-pymysql", "python3-cryptography")
@@ -62,6 +63,11 @@ def _shared_files(site: Site) -> list[File]:
     return [
         File(AUTHORITY, site.authority.certificate, loaded_by=("app.service",)),
         File(TOPOLOGY_JSON, _topology_json(site), loaded_by=("app.service",)),
+        File(
+            f"{CONFIG}/{WORKER}.py",
+            (FILES / "gunicorn" / f"{WORKER}.py").read_text(encoding="utf-8"),
+            loaded_by=("app.service",),
+        ),
     ]
 
 
@@ -147,6 +153,8 @@ def _unit(site: Site) -> File:
             user=USER,
             current=APP_CURRENT,
             environment=ENVIRONMENT,
+            worker_folder=CONFIG,
+            worker_class=f"{WORKER}.Worker",
             workers=application.workers,
             entry_point=application.entry_point,
         ),

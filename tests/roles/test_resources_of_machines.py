@@ -74,6 +74,7 @@ APP = [
     "app: directory /etc/app",
     "app: file /etc/app/database-ca.pem",
     "app: file /etc/app/topology.json",
+    "app: file /etc/app/whole_answers.py",
     "app: file /etc/app/environment",
     f"app: release /srv/app/releases/{RELEASE}",
 ]
