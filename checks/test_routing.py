@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -160,7 +161,7 @@ def _reached(lab: Lab, web: Machine, port: int) -> set[tuple[str, int]]:
 
     TLS must hold end to end: with a certificate that is made out to the address that is asked.
     """
-    there = web.model_copy(update={"address": IPv4Address(LOOPBACK)})
+    there = replace(web, address=IPv4Address(LOOPBACK))
     way = Database(there, lab.ways.through(web, LOOPBACK, port), lab.secrets)
     names = {machine.server_id: machine.name for machine in lab.topology.databases}
     answers = [_who_answers(way) for _ in range(CONNECTIONS_PER_SERVER * len(names))]

@@ -1,5 +1,6 @@
 """The parts that tests of roles and databases are made of: the repository's topology, variants."""
 
+from dataclasses import fields, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,10 @@ def site_of(topology: Topology = TOPOLOGY, secrets: SecretStore | None = None) -
 
 def variant(topology: Topology = TOPOLOGY, **changes: Any) -> Topology:
     """The same topology with some facts changed; those of the application go by their own names."""
-    of_application = {
-        key: changes.pop(key)
-        for key in list(changes)
-        if key in type(topology.application).model_fields
-    }
-    application = topology.application.model_copy(update=of_application)
-    return topology.model_copy(update={"application": application, **changes})
+    own = {field.name for field in fields(topology.application)}
+    of_application = {key: changes.pop(key) for key in list(changes) if key in own}
+    application = replace(topology.application, **of_application)
+    return replace(topology, application=application, **changes)
 
 
 def with_third_web(topology: Topology = TOPOLOGY) -> Topology:
@@ -34,4 +32,4 @@ def with_third_web(topology: Topology = TOPOLOGY) -> Topology:
     third = Machine(
         name="web-03", address=IPv4Address("192.168.56.14"), roles=(Role.WEB,), server_id=14
     )
-    return topology.model_copy(update={"machines": (*topology.machines, third)})
+    return replace(topology, machines=(*topology.machines, third))

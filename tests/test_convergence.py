@@ -298,7 +298,7 @@ def test_refusal_ends_the_run_before_anything_is_changed_but_not_the_plan() -> N
 def test_all_servers_that_a_run_is_about_have_to_answer(
     machines: tuple[str, ...], is_refused: bool
 ) -> None:
-    servers = TOPOLOGY.model_copy(update={"provider": "ssh"})
+    servers = replace(TOPOLOGY, provider="ssh")
     fleet = cast("Fleet", MemoryFleet(off=["db-03"]))
     selection = Selection(machines=machines)
     survey = Convergence(servers, SecretStore(None), fleet, selection).survey()

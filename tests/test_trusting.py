@@ -1,6 +1,7 @@
 """Host keys: shown first, recorded after a yes, from real servers on the loopback."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def servers(tmp_path: Path) -> Iterator[dict[str, SshServer]]:
 @pytest.fixture
 def topology(tmp_path: Path) -> Topology:
     path = tmp_path / "production.yml"
-    return TOPOLOGY.model_copy(update={"provider": "ssh", "path": path})
+    return replace(TOPOLOGY, provider="ssh", path=path)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from provision.topology.problems import Finding, Location, Problem, TopologyError
+from provision.topology.problems import Finding, Location
+from provision.topology.source import refusal
 
 DEEPEST = 16
 
@@ -26,33 +27,15 @@ class Document:
     findings: list[Finding] = field(default_factory=list)
 
 
-def read(path: Path) -> Document:
-    """Read the mapping in the file; raises TopologyError when there is none to be had."""
-    text = _text(path)
+def read(path: Path, text: str) -> Document:
+    """Read the mapping in the file's text; raises TopologyError when there is none to be had."""
     try:
         return _document(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _refusal(path, f"not YAML: {_said(error)}", mark and mark.line + 1) from error
+        raise refusal(path, f"not YAML: {_said(error)}", mark and mark.line + 1) from error
     except (YAMLError, ValueError) as error:
-        raise _refusal(path, f"not YAML: {str(error).splitlines()[0]}") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        message = f"there is no file {path}; run this in the project's folder or name another file"
-        raise _refusal(path, message) from error
-    except OSError as error:
-        message = f"can't be read ({error.strerror}); it has to be a file that you may read"
-        raise _refusal(path, message) from error
-    except UnicodeDecodeError as error:
-        raise _refusal(path, "is not UTF-8 text; save it as UTF-8") from error
-
-
-def _refusal(path: Path, message: str, line: int | None = None) -> TopologyError:
-    return TopologyError(path, [Problem("", line, message)])
+        raise refusal(path, f"not YAML: {str(error).splitlines()[0]}") from error
 
 
 def _said(error: MarkedYAMLError) -> str:

@@ -53,6 +53,6 @@ def _message(detail: "ErrorDetails") -> str:
             return str(detail["ctx"]["error"])
         case "tuple_type":
             return str(is_not(value, f"a list; write '{key}: [one, another]'"))
-        case "model_type":
+        case "dataclass_type":
             return str(is_not(value, "a block of keys; write 'key: value' lines below it"))
     return detail["msg"]

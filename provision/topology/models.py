@@ -1,14 +1,14 @@
 """The lab as typed facts: machines, their roles, the application and the network between them."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from typing import Annotated, Literal, get_args
 
 from provision.errors import QuartetError
 from provision.topology import addressing, values
+from provision.topology.checked import Checked
 
 BOX, BOX_VERSION = "bento/ubuntu-24.04", "202508.03.0"
 
@@ -28,34 +28,29 @@ LoadBalancing = Literal["active-active", "active-passive"]
 ExpiredRelease = Literal["warn", "refuse"]
 Failover = Literal["manual", "automatic"]
 
-_Text = Annotated[str, BeforeValidator(values.argument)]
-_Few = Annotated[int, BeforeValidator(values.whole_number(1, 64))]
-_Port = Annotated[int, BeforeValidator(values.whole_number(1, 65535))]
-_MemoryMb = Annotated[int, BeforeValidator(values.whole_number(256, 1024 * 1024))]
-_ServerId = Annotated[int, BeforeValidator(values.whole_number(1, 2**32 - 1))]
-_Label = Annotated[str, BeforeValidator(addressing.host_label)]
-_Address = Annotated[IPv4Address, BeforeValidator(addressing.address)]
-_Role = Annotated[Role, BeforeValidator(values.one_of(*Role))]
-_Provider = Annotated[Provider, BeforeValidator(values.one_of(*get_args(Provider)))]
-_LoadBalancing = Annotated[LoadBalancing, BeforeValidator(values.one_of(*get_args(LoadBalancing)))]
-_ExpiredRelease = Annotated[
-    ExpiredRelease, BeforeValidator(values.one_of(*get_args(ExpiredRelease)))
-]
-_Failover = Annotated[Failover, BeforeValidator(values.one_of(*get_args(Failover)))]
-_Seconds = Annotated[int, BeforeValidator(values.whole_number(1, 86_400))]
-_Days = Annotated[int, BeforeValidator(values.whole_number(1, 3_650))]
-_UrlPath = Annotated[str, BeforeValidator(values.url_path)]
-_Package = Annotated[str, BeforeValidator(values.package)]
-_User = Annotated[str, BeforeValidator(values.user)]
-_KeyFile = Annotated[Path, BeforeValidator(values.key_file)]
-_Jump = Annotated[str, BeforeValidator(values.jump)]
+_Text = Annotated[str, Checked(values.argument)]
+_Few = Annotated[int, Checked(values.whole_number(1, 64))]
+_Port = Annotated[int, Checked(values.whole_number(1, 65535))]
+_MemoryMb = Annotated[int, Checked(values.whole_number(256, 1024 * 1024))]
+_ServerId = Annotated[int, Checked(values.whole_number(1, 2**32 - 1))]
+_Label = Annotated[str, Checked(addressing.host_label)]
+_Address = Annotated[IPv4Address, Checked(addressing.address)]
+_Role = Annotated[Role, Checked(values.one_of(*Role))]
+_Provider = Annotated[Provider, Checked(values.one_of(*get_args(Provider)))]
+_LoadBalancing = Annotated[LoadBalancing, Checked(values.one_of(*get_args(LoadBalancing)))]
+_ExpiredRelease = Annotated[ExpiredRelease, Checked(values.one_of(*get_args(ExpiredRelease)))]
+_Failover = Annotated[Failover, Checked(values.one_of(*get_args(Failover)))]
+_Seconds = Annotated[int, Checked(values.whole_number(1, 86_400))]
+_Days = Annotated[int, Checked(values.whole_number(1, 3_650))]
+_UrlPath = Annotated[str, Checked(values.url_path)]
+_Package = Annotated[str, Checked(values.package)]
+_User = Annotated[str, Checked(values.user)]
+_KeyFile = Annotated[Path, Checked(values.key_file)]
+_Jump = Annotated[str, Checked(values.jump)]
 
 
-class _Facts(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SshDefaults(_Facts):
+@dataclass(frozen=True, kw_only=True)
+class SshDefaults:
     """How to log in to servers that exist already; what is left out, ~/.ssh/config and ssh know.
 
     `jump` is one host or several with commas, as `ssh -J` takes them.
@@ -67,13 +62,15 @@ class SshDefaults(_Facts):
     jump: _Jump | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Ssh(SshDefaults):
     """How to log in to one server; `host` is a name or address, or a name in ~/.ssh/config."""
 
-    host: Annotated[str, BeforeValidator(values.ssh_host)] | None = None
+    host: Annotated[str, Checked(values.ssh_host)] | None = None
 
 
-class Machine(_Facts):
+@dataclass(frozen=True, kw_only=True)
+class Machine:
     """One machine; `server_id` is its MySQL server id, in the file by default the address's offset.
 
     MySQL requires a server id from 1 to 4294967295, another one on each server:
@@ -100,12 +97,13 @@ class Machine(_Facts):
         return self.has(Role.PRIMARY) or self.has(Role.REPLICA)
 
 
-class Application(_Facts):
+@dataclass(frozen=True, kw_only=True)
+class Application:
     """The WSGI application that the web machines run; `static` is a folder within `path`."""
 
-    path: Annotated[Path, BeforeValidator(values.folder)]
-    entry_point: Annotated[str, BeforeValidator(values.entry_point)]
-    static: Annotated[str, BeforeValidator(values.folder_within)] | None = None
+    path: Annotated[Path, Checked(values.folder)]
+    entry_point: Annotated[str, Checked(values.entry_point)]
+    static: Annotated[str, Checked(values.folder_within)] | None = None
     liveness: _UrlPath = "/healthz"
     readiness: _UrlPath = "/readyz"
     migrate: tuple[_Text, ...] = ()
@@ -113,28 +111,29 @@ class Application(_Facts):
     workers: _Few = 2
 
 
-class Nspawn(_Facts):
+@dataclass(frozen=True, kw_only=True)
+class Nspawn:
     """How nspawn containers are made; without a suite the host's own is used."""
 
-    suite: Annotated[str, BeforeValidator(values.suite)] | None = None
-    mirror: Annotated[str, BeforeValidator(values.mirror)] | None = None
-    preinstall: Annotated[bool, BeforeValidator(values.flag)] = True
+    suite: Annotated[str, Checked(values.suite)] | None = None
+    mirror: Annotated[str, Checked(values.mirror)] | None = None
+    preinstall: Annotated[bool, Checked(values.flag)] = True
     expired_release: _ExpiredRelease = "warn"
 
 
-class Vagrant(_Facts):
-    """Which box Vagrant's virtual machines start from; without a version, the newest."""
+@dataclass(frozen=True, kw_only=True)
+class Vagrant:
+    """Which box Vagrant's virtual machines start from; without a version, the newest.
 
-    box: Annotated[str, BeforeValidator(values.box)] = BOX
-    box_version: Annotated[str, BeforeValidator(values.box_version)] | None = BOX_VERSION
+    The version goes with the box: in the file another box has none unless it is said.
+    """
 
-    @model_validator(mode="before")
-    @classmethod
-    def _another_box_has_other_versions(cls, facts: dict[str, Any]) -> dict[str, Any]:
-        return facts if facts.get("box", BOX) == BOX else {"box_version": None, **facts}
+    box: Annotated[str, Checked(values.box)] = BOX
+    box_version: Annotated[str, Checked(values.box_version)] | None = BOX_VERSION
 
 
-class Ports(_Facts):
+@dataclass(frozen=True, kw_only=True)
+class Ports:
     """The TCP ports (for DNS also UDP) of what listens.
 
     `database_writes` and `database_reads` are the web machines' own, on 127.0.0.1 alone: where the
@@ -151,7 +150,8 @@ class Ports(_Facts):
     database_agent: _Port = 8008
 
 
-class DataTier(_Facts):
+@dataclass(frozen=True, kw_only=True)
+class DataTier:
     """What the data tier promises.
 
     A replica that is more than `max_lag_s` seconds behind gets no reads. With `fresh_reads` a user
@@ -160,24 +160,26 @@ class DataTier(_Facts):
     """
 
     max_lag_s: _Seconds = 5
-    fresh_reads: Annotated[bool, BeforeValidator(values.flag)] = True
+    fresh_reads: Annotated[bool, Checked(values.flag)] = True
     failover: _Failover = "manual"
     failover_pause_s: _Seconds = 600
 
 
-class Backups(_Facts):
+@dataclass(frozen=True, kw_only=True)
+class Backups:
     """When the daily backup is made (HH:MM, the machines' time) and for how long backups stay."""
 
-    at: Annotated[str, BeforeValidator(values.time_of_day)] = "03:15"
+    at: Annotated[str, Checked(values.time_of_day)] = "03:15"
     keep_days: _Days = 14
 
 
-class Topology(_Facts):
+@dataclass(frozen=True, kw_only=True)
+class Topology:
     """The whole lab, as `load` found it in the file at `path`; machines in the file's order."""
 
-    name: Annotated[str, BeforeValidator(values.lab_name)]
-    domain: Annotated[str, BeforeValidator(addressing.domain)]
-    network: Annotated[IPv4Network, BeforeValidator(addressing.network)]
+    name: Annotated[str, Checked(values.lab_name)]
+    domain: Annotated[str, Checked(addressing.domain)]
+    network: Annotated[IPv4Network, Checked(addressing.network)]
     provider: _Provider
     load_balancing: _LoadBalancing
     application: Application
@@ -232,15 +234,19 @@ class Topology(_Facts):
 
     @property
     def state_folder(self) -> Path:
-        """Where this system's keys, secrets and known hosts are kept, on the controlling machine.
-
-        Each topology file has a folder of its own: topology.yml has `.quartet` beside it, and
-        production.yml `.quartet/production`.
-        """
-        folder = self.path.parent / ".quartet"
-        return folder if self.path.name == "topology.yml" else folder / self.path.stem
+        """Where its keys, secrets and known hosts are kept, on the controlling machine."""
+        return state_folder_of(self.path)
 
     @property
     def gateway(self) -> IPv4Address:
         """The network's first host address, which the lab's host has."""
         return self.network.network_address + 1
+
+
+def state_folder_of(path: Path) -> Path:
+    """Each topology file has a folder of its own for what is kept of its system.
+
+    topology.yml has `.quartet` beside it, and production.yml `.quartet/production`.
+    """
+    folder = path.parent / ".quartet"
+    return folder if path.name == "topology.yml" else folder / path.stem

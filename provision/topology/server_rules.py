@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from provision.topology.addressing import LOOPBACK
 from provision.topology.models import Ports, Role
@@ -38,7 +38,7 @@ def _clashes(ports: Ports | None, names: Sequence[str]) -> Iterator[tuple[str, s
 
 def _ports(data: dict[str, Any]) -> Ports | None:
     try:
-        return Ports.model_validate(data.get("ports") or {})
+        return TypeAdapter(Ports).validate_python(data.get("ports") or {})
     except ValidationError:
         return None
 

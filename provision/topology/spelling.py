@@ -4,9 +4,8 @@ Reading on with the right key keeps one slip from being reported a second time a
 and the value below it from going unchecked.
 """
 
+from dataclasses import fields
 from typing import Any
-
-from pydantic import BaseModel
 
 from provision.topology.document import Document
 from provision.topology.models import (
@@ -24,7 +23,7 @@ from provision.topology.models import (
 from provision.topology.problems import Finding, Location
 from provision.topology.values import closest, did_you_mean
 
-SECTIONS: dict[str, type[BaseModel]] = {
+SECTIONS: dict[str, type[Any]] = {
     "application": Application,
     "ports": Ports,
     "database": DataTier,
@@ -34,7 +33,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "ssh": SshDefaults,
 }
 # Filled in by the loader, so not keys of the file: a machine's name is the key above its block.
-NOT_IN_FILE: dict[type[BaseModel], set[str]] = {Topology: {"path"}, Machine: {"name"}}
+NOT_IN_FILE: dict[type[Any], set[str]] = {Topology: {"path"}, Machine: {"name"}}
 
 
 def respell(document: Document) -> None:
@@ -52,13 +51,13 @@ def respell(document: Document) -> None:
                 machines[name]["ssh"] = _respelled(document, machines[name]["ssh"], Ssh, place)
 
 
-def keys(model: type[BaseModel]) -> list[str]:
+def keys(model: type[Any]) -> list[str]:
     """List the keys that the file may have where this model is described."""
     hidden = NOT_IN_FILE.get(model, set())
-    return [key for key in model.model_fields if key not in hidden]
+    return [field.name for field in fields(model) if field.name not in hidden]
 
 
-def _respelled(document: Document, data: Any, model: type[BaseModel], place: Location) -> Any:
+def _respelled(document: Document, data: Any, model: type[Any], place: Location) -> Any:
     if not isinstance(data, dict):
         return data
     known = keys(model)

@@ -1,5 +1,6 @@
 """The whole examination, on the host that runs the tests, and what is printed of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,8 +64,8 @@ def test_memory_is_asked_for_machines_that_are_still_to_be_made(
 ) -> None:
     """Those that are there may hold theirs; each topology file has machines of its own."""
     monkeypatch.setattr(host, "free_memory_mb", lambda: 1)
-    mine = topology.model_copy(update={"path": tmp_path / "other.yml"})
-    theirs = topology.model_copy(update={"path": tmp_path / "topology.yml"})
+    mine = replace(topology, path=tmp_path / "other.yml")
+    theirs = replace(topology, path=tmp_path / "topology.yml")
     notes = tmp_path / ".vagrant/other/machines/web-01" / provider
     assert _memory(mine, provider) is _memory(theirs, provider) is Severity.ERROR
     notes.mkdir(parents=True)

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -124,8 +124,8 @@ def test_event_does_what_its_name_says(
 @pytest.mark.parametrize("name", ["mysqld-kill", "power-cut", "partition"])
 def test_automatic_failover_is_left_to_the_agents(name: str, notes: Notes, tmp_path: Path) -> None:
     topology = load(ROOT / "topology.yml")
-    database = topology.database.model_copy(update={"failover": "automatic"})
-    automatic = topology.model_copy(update={"database": database})
+    database = replace(topology.database, failover="automatic")
+    automatic = replace(topology, database=database)
     strike = EVENTS[name]().strike(scene(notes, tmp_path, topology=automatic))
     assert "db.failover" not in notes.done
     assert "automatic failover" in strike.note

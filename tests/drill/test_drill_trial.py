@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -98,7 +99,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def drill(event: str, folder: Path) -> None:
-    topology = load(ROOT / "topology.yml").model_copy(update={"path": folder / "topology.yml"})
+    topology = replace(load(ROOT / "topology.yml"), path=folder / "topology.yml")
     wish = Wish((event,), writers=2, repeat=1, seed=1, json=folder / "out.json")
     lab = cast("Any", SimpleNamespace(status=dict))
     run(topology, folder / "ssh_config", lab, [], wish)

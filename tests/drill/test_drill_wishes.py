@@ -1,5 +1,6 @@
 """What may be asked of a drill."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def lab() -> Topology:
 
 @pytest.fixture
 def servers(lab: Topology) -> Topology:
-    return lab.model_copy(update={"provider": "ssh"})
+    return replace(lab, provider="ssh")
 
 
 def test_without_a_wish_a_lab_goes_through_everything(lab: Topology) -> None:
@@ -49,7 +50,7 @@ def test_numbers_have_to_make_sense(lab: Topology, writers: int, repeat: int) ->
 
 
 def test_system_without_a_replica_has_nobody_to_take_over(lab: Topology) -> None:
-    alone = lab.model_copy(update={"machines": lab.machines[:2]})
+    alone = replace(lab, machines=lab.machines[:2])
     with pytest.raises(QuartetError, match="nobody could take over"):
         wish(alone)
 

@@ -1,5 +1,6 @@
 """Which provider has the machines: by their traces beside the topology, or as it is described."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from provision.errors import QuartetError
 from provision.lab import choice
 from provision.lab.choice import chosen_provider, providers_in_use, refuse_a_second
 from provision.lab.places import Places
-from provision.topology import Topology
+from provision.topology import Provider, Topology
 from tests.site_parts import TOPOLOGY
 
 
@@ -20,23 +21,23 @@ def lab_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def _described(folder: Path, provider: str = "nspawn", file: str = "topology.yml") -> Topology:
-    return TOPOLOGY.model_copy(update={"provider": provider, "path": folder / file})
+def _described(folder: Path, provider: Provider = "nspawn", file: str = "topology.yml") -> Topology:
+    return replace(TOPOLOGY, provider=provider, path=folder / file)
 
 
-def _boot(topology: Topology, provider: str) -> None:
+def _boot(topology: Topology, provider: Provider) -> None:
     id_file = choice.vagrant_folder(topology) / "machines" / "web-01" / provider / "id"
     id_file.parent.mkdir(parents=True)
     id_file.touch()
 
 
 @pytest.mark.parametrize("provider", ["nspawn", "virtualbox", "libvirt", "ssh"])
-def test_before_anything_is_booted_the_file_decides(provider: str, tmp_path: Path) -> None:
+def test_before_anything_is_booted_the_file_decides(provider: Provider, tmp_path: Path) -> None:
     assert chosen_provider(_described(tmp_path, provider)) == provider
 
 
 @pytest.mark.parametrize("provider", ["virtualbox", "libvirt"])
-def test_provider_that_has_machines_is_used(provider: str, tmp_path: Path) -> None:
+def test_provider_that_has_machines_is_used(provider: Provider, tmp_path: Path) -> None:
     topology = _described(tmp_path)
     _boot(topology, provider)
     assert chosen_provider(topology) == provider
@@ -57,7 +58,7 @@ def test_provider_that_does_not_exist_is_named_with_those_there_are(tmp_path: Pa
 
 @pytest.mark.parametrize(("described", "wished"), [("ssh", "nspawn"), ("nspawn", "ssh")])
 def test_servers_are_never_taken_for_machines_of_a_lab_nor_these_for_servers(
-    described: str, wished: str, tmp_path: Path
+    described: Provider, wished: str, tmp_path: Path
 ) -> None:
     with pytest.raises(QuartetError, match=f"describes machines of {described}, not of {wished}"):
         chosen_provider(_described(tmp_path, described), wished)

@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -47,13 +48,12 @@ def topology(key: Path, tmp_path: Path) -> Topology:
         )
         for number, (name, login) in enumerate(logins.items(), start=11)
     )
-    return TOPOLOGY.model_copy(
-        update={
-            "provider": "ssh",
-            "path": tmp_path / "production.yml",
-            "ssh": SshDefaults.model_validate({"user": "deploy", "port": 2222, "key": str(key)}),
-            "machines": machines,
-        }
+    return replace(
+        TOPOLOGY,
+        provider="ssh",
+        path=tmp_path / "production.yml",
+        ssh=SshDefaults(user="deploy", port=2222, key=key),
+        machines=machines,
     )
 
 
@@ -119,9 +119,9 @@ def test_each_topology_file_has_a_folder_of_its_own(topology: Topology, tmp_path
 
 
 def test_every_login_that_is_wrong_is_told_at_once(topology: Topology, tmp_path: Path) -> None:
-    missing = SshDefaults.model_validate({"key": str(tmp_path / "missing")})
+    missing = SshDefaults(key=tmp_path / "missing")
     with pytest.raises(QuartetError, match="there is no key") as caught:
-        Servers(topology.model_copy(update={"ssh": missing}), say=print).ssh_config()
+        Servers(replace(topology, ssh=missing), say=print).ssh_config()
     assert re.findall(r"\w+-\d+", caught.value.where) == ["web-01", "lb-01", "db-03"]
 
 
@@ -155,12 +155,12 @@ def test_status_tells_who_lets_us_in_and_why_the_others_do_not(
     server = SshServer(client_key=private, host_key=host_key, programs=tmp_path / "programs")
     try:
         here = Ssh(host="127.0.0.1", user="quartet", port=server.port)
-        nobody = here.model_copy(update={"user": "nobody"})
+        nobody = replace(here, user="nobody")
         machines = tuple(
-            machine.model_copy(update={"ssh": login})
+            replace(machine, ssh=login)
             for machine, login in zip(topology.machines, (here, nobody), strict=False)
         )
-        servers = Servers(topology.model_copy(update={"machines": machines}), say=said.append)
+        servers = Servers(replace(topology, machines=machines), say=said.append)
         known = f"[127.0.0.1]:{server.port} {host_key.get_name()} {host_key.get_base64()}\n"
         (servers.ssh_config().parent / "known_hosts").write_text(known)
         states = servers.status()

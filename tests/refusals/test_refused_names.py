@@ -1,5 +1,7 @@
 """Names that the application needs and somebody else has."""
 
+from dataclasses import replace
+
 import pytest
 
 from provision.roles import haproxy
@@ -51,7 +53,7 @@ def test_user_who_can_not_log_in_is_no_obstacle(shell: str) -> None:
 def test_machine_of_ours_that_gets_another_role_is_new_to_that() -> None:
     """Else the second role would take over what the first never looked at."""
     balancer, *others = TOPOLOGY.machines
-    both = balancer.model_copy(update={"roles": (Role.HAPROXY, Role.WEB)})
+    both = replace(balancer, roles=(Role.HAPROXY, Role.WEB))
     topology = variant(machines=(both, *others))
     paths = (*noted(haproxy.CONFIG), "/srv/app")
     assert refused("lb-01", topology, paths=paths) == [

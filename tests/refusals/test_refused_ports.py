@@ -1,5 +1,6 @@
 """Ports that another program has."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -109,7 +110,7 @@ def test_ports_are_those_of_the_topology() -> None:
 def test_dns_needs_its_port_at_the_public_address_too() -> None:
     public = IPv4Address("198.51.100.10")
     machines = [
-        each.model_copy(update={"public_address": public}) if each.name == "lb-01" else each
+        replace(each, public_address=public) if each.name == "lb-01" else each
         for each in TOPOLOGY.machines
     ]
     topology = variant(machines=tuple(machines))

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tests.roles.routing_rig import unprivileged
 from tests.site_parts import TOPOLOGY, site_of, variant, with_third_web
 
 LB, WEB, DB = (TOPOLOGY.machine(name) for name in ("lb-01", "web-01", "db-03"))
-SOLO = LB.model_copy(update={"roles": (Role.HAPROXY, Role.WEB, Role.PRIMARY)})
+SOLO = replace(LB, roles=(Role.HAPROXY, Role.WEB, Role.PRIMARY))
 
 
 def _haproxy(topology: Topology = TOPOLOGY, machine: Machine = LB) -> File:
@@ -139,9 +140,7 @@ def test_every_database_is_asked_by_its_agent_in_every_backend(backend: str) -> 
 
 def test_role_change_changes_no_file() -> None:
     moved = {WEB: (Role.WEB, Role.REPLICA), DB: (Role.PRIMARY,)}
-    machines = [
-        each.model_copy(update={"roles": moved.get(each, each.roles)}) for each in TOPOLOGY.machines
-    ]
+    machines = [replace(each, roles=moved.get(each, each.roles)) for each in TOPOLOGY.machines]
     after = variant(machines=tuple(machines))
     assert _haproxy(after, after.machine("web-01")).content == _haproxy(machine=WEB).content
 
@@ -195,8 +194,7 @@ def test_zone_is_reloaded_and_the_configuration_restarted() -> None:
 def test_dns_also_answers_at_the_public_address_and_gives_it_out() -> None:
     public = IPv4Address("198.51.100.10")
     machines = [
-        each.model_copy(update={"public_address": public}) if each == LB else each
-        for each in TOPOLOGY.machines
+        replace(each, public_address=public) if each == LB else each for each in TOPOLOGY.machines
     ]
     topology = variant(machines=tuple(machines))
     *_, zone, config, _ = dns_role.resources(topology.machine("lb-01"), site_of(topology))

@@ -73,7 +73,7 @@ def test_server_is_lossless_and_boots_fenced(option: str, value: str) -> None:
 
 
 def test_memory_of_the_machine_sizes_the_server() -> None:
-    machines = tuple(m.model_copy(update={"memory_mb": 4096}) for m in TOPOLOGY.machines)
+    machines = tuple(replace(m, memory_mb=4096) for m in TOPOLOGY.machines)
     assert (
         _config("db-03", site_of(variant(machines=machines)))["innodb_buffer_pool_size"] == "1024M"
     )
@@ -108,9 +108,7 @@ def test_part_is_what_the_cluster_says_not_the_file(cluster: Cluster, primary: s
 )
 def test_primary_waits_for_half_of_the_servers(databases: int, acknowledgements: int) -> None:
     machines = [
-        ONE.model_copy(
-            update={"name": f"db-{n}", "roles": (Role.PRIMARY if n < 2 else Role.REPLICA,)}
-        )
+        replace(ONE, name=f"db-{n}", roles=(Role.PRIMARY if n < 2 else Role.REPLICA,))
         for n in range(1, databases + 1)
     ]
     site = site_of(variant(machines=tuple(machines)))

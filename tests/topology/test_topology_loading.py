@@ -1,11 +1,11 @@
 """A topology file without mistakes becomes typed facts that can be asked."""
 
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError, replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from provision.errors import QuartetError
 from provision.topology import (
@@ -86,7 +86,7 @@ def test_half_of_the_databases_have_a_write(
     databases: int, acknowledgements: int, topology: Topology
 ) -> None:
     machines = (topology.machine("db-03"),) * databases
-    changed = topology.model_copy(update={"machines": machines})
+    changed = replace(topology, machines=machines)
     assert changed.acknowledgements == acknowledgements
 
 
@@ -173,8 +173,8 @@ def test_paths_are_absolute_wherever_the_command_runs(
 
 
 def test_facts_can_not_be_changed(topology: Topology) -> None:
-    with pytest.raises(ValidationError, match="frozen"):
-        topology.machines[0].name = "other"
+    with pytest.raises(FrozenInstanceError):
+        topology.machines[0].name = "other"  # type: ignore[misc]
 
 
 def test_the_projects_own_file_is_right() -> None:
