@@ -16,14 +16,15 @@ from dbbackup.sql import Server
 
 LIVE = Path("/var/lib/mysql")
 AGENT = "dbagent.service"
+# Its next health check would start a stopped agent again.
+AGENT_SOCKET = "dbagent.socket"
 UNIT = "mysql.service"
 ANSWER_TIMEOUT_S = 120
 
 
 def stop(*, server_too: bool) -> None:
     """Stop the agent, so that it promotes nobody meanwhile, and the server."""
-    for unit in (AGENT, *([UNIT] if server_too else [])):
-        _systemctl("stop", unit)
+    _systemctl("stop", AGENT_SOCKET, AGENT, *([UNIT] if server_too else []))
 
 
 def install(server: Server) -> Path | None:
@@ -63,10 +64,10 @@ def _wait_for(server: Server) -> None:
             return
 
 
-def _systemctl(verb: str, unit: str) -> None:
-    command = ["systemctl", verb, unit]
+def _systemctl(verb: str, *units: str) -> None:
+    command = ["systemctl", verb, *units]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
     if done.returncode:
         raise BackupError(
-            f"systemctl {verb} {unit}: {done.stderr.strip()}", f"journalctl -u {unit}"
+            f"{' '.join(command)}: {done.stderr.strip()}", f"journalctl -u {' -u '.join(units)}"
         )
