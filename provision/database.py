@@ -66,11 +66,7 @@ class Databases:
 
     def failover(self) -> None:
         """Promote a replica in the place of a primary that is dead or cut off."""
-        views = self._views()
-        best = max(views, key=lambda view: (view.machine != view.primary, view.answering))
-        primary = best.primary
-        fenced = primary in self._reachable() and self._fence(str(primary), best)
-        _tell(self._run(best.machine, "failover", *(["--fenced"] if fenced else [])))
+        _tell(self._replace_unreachable() or self._replace())
 
     def rejoin(self, name: str) -> None:
         """Let a server that was away follow again; what only it had is saved here first."""
@@ -78,6 +74,29 @@ class Databases:
         _tell(result)
         if result["saved"]:
             say(f"its own transactions are saved in {self._fetch(name, result['saved'])}")
+
+    def _replace_unreachable(self) -> dict[str, Any] | None:
+        """Replace a primary whose machine can't be reached; None where that could not be done.
+
+        It can't be closed over SSH, so nobody has to be asked first who it is: the agent finds out.
+        """
+        reachable = self._reachable()
+        off = [name for name in self._names if name not in reachable]
+        if not (off and reachable):
+            return None
+        try:
+            return self._run(reachable[0], "failover", "--off", ",".join(off))
+        except QuartetError as error:
+            say(f"not at once, so all are asked: {error.where}: {error.what}")
+            return None
+
+    def _replace(self) -> dict[str, Any]:
+        """Replace whoever is the primary, and close that one first where it can be reached."""
+        views = self._views()
+        best = max(views, key=lambda view: (view.machine != view.primary, view.answering))
+        primary = best.primary
+        fenced = primary in self._reachable() and self._fence(str(primary), best)
+        return self._run(best.machine, "failover", *(["--fenced"] if fenced else []))
 
     def _fence(self, primary: str, view: View) -> bool:
         """Close the old primary over SSH, unless it is alive for the others too."""

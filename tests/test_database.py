@@ -123,7 +123,7 @@ class Tier:
     def ran(self, command: str) -> list[tuple[str, list[str]]]:
         """Where this command was run, and with what words behind it."""
         return [
-            (name, words[2 : words.index("--by")])
+            (name, words[2 : words.index("--by") if "--by" in words else None])
             for name, host in self.hosts.items()
             for words in host.commands
             if words[1] == command
@@ -239,7 +239,26 @@ class TestFailover:
         tier.off = {"web-01"}
         databases.failover()
         assert tier.ran("fence") == []
-        assert [words for _, words in tier.ran("failover")] == [[]]
+        assert tier.ran("failover") == [("web-02", ["--off", "web-01"])]
+
+    def test_one_that_is_off_is_replaced_without_asking_who_is_primary(
+        self, tier: Tier, databases: Databases
+    ) -> None:
+        tier.off = {"web-01"}
+        databases.failover()
+        assert tier.ran("status") == []
+
+    def test_where_another_one_is_off_the_primary_is_closed_first(
+        self, tier: Tier, databases: Databases, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        tier.off = {"db-03"}
+        told = {"where": "web-01", "what": "the primary is not on db-03", "next": ""}
+        tier.answer("failover", {"error": told}, "web-01")
+        databases.failover()
+        said = capsys.readouterr().out.replace("\n", " ")
+        assert "not at once, so all are asked: web-01: the primary is not on db-03" in said
+        assert [name for name, _ in tier.ran("fence")] == ["web-01"]
+        assert ("web-02", ["--fenced"]) in tier.ran("failover")
 
     def test_one_that_can_not_be_closed_is_left_to_the_agents(
         self, tier: Tier, databases: Databases, capsys: pytest.CaptureFixture[str]

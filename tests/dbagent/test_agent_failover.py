@@ -1,6 +1,7 @@
 """The primary is dead or cut off: who takes over, when that is safe, and what is waited for."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from dbagent import failover as module
@@ -178,6 +179,49 @@ def deaf(name: str) -> Callable[[Mysqld, str], None]:
             raise GONE
 
     return before
+
+
+class TestMachinesThatAreOff:
+    """Whoever runs the command can't reach them; that alone makes nobody replace a primary."""
+
+    @staticmethod
+    def _run(mysqlds: Mysqlds, *off: str) -> Report:
+        return failover(replace(mysqlds.config, off=frozenset(off)), "a test")
+
+    def test_primary_on_one_of_them_is_replaced(self, mysqlds: Mysqlds) -> None:
+        mysqlds.kill("db-1")
+        assert self._run(mysqlds, "db-1").primary == "db-2"
+
+    def test_primary_on_another_is_to_be_closed_first(self, make_mysqlds: MakeMysqlds) -> None:
+        mysqlds = make_mysqlds(5)
+        mysqlds.kill("db-1", agent=False)
+        mysqlds.kill("db-5")
+        with pytest.raises(AgentError, match="db-1: the primary is not on db-5"):
+            self._run(mysqlds, "db-5")
+        assert mysqlds.changes() == []
+
+    def test_nobody_is_replaced_where_the_primary_is_not_known(self, mysqlds: Mysqlds) -> None:
+        for name in ("db-2", "db-3"):
+            mysqlds[name].source, mysqlds[name].receiver = "", "OFF"
+        mysqlds.kill("db-1")
+        with pytest.raises(AgentError, match="the databases: the primary is not on db-1"):
+            self._run(mysqlds, "db-1")
+        assert mysqlds.changes() == []
+
+    def test_one_that_takes_writes_is_left_alone(self, mysqlds: Mysqlds) -> None:
+        with pytest.raises(AgentError, match="takes writes, so there is nothing to fail over"):
+            self._run(mysqlds, "db-1")
+        assert mysqlds.changes() == []
+
+    def test_one_that_is_alive_all_the_same_acknowledges_nothing_more(
+        self, mysqlds: Mysqlds
+    ) -> None:
+        mysqlds["db-1"].is_reachable = False
+        mysqlds.before = lambda server, statement: mysqlds.write_everywhere()
+        after = self._run(mysqlds, "db-1").primary
+        mysqlds.before = lambda server, statement: None
+        assert not mysqlds.write("db-1")
+        assert mysqlds.acknowledged <= mysqlds[after].executed
 
 
 class TestClaim:

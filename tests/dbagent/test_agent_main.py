@@ -119,13 +119,14 @@ def test_who_asks_and_what_is_known_are_passed_on(
     seen: list[object] = []
 
     def failover(config: Config, by: str, *, is_fenced: bool) -> Report:
-        seen.append((by, is_fenced))
+        seen.append((by, is_fenced, sorted(config.off)))
         return Report("db-2", [])
 
     monkeypatch.setattr(module, "failover", failover)
     run("failover", "--by", "ada", "--fenced")
+    run("failover", "--off", "db-1,db-2")
     run("failover")
-    assert seen == [("ada", True), ("root", False)]
+    assert seen == [("ada", True, []), ("root", False, ["db-1", "db-2"]), ("root", False, [])]
 
 
 def test_rejoin_says_where_its_own_transactions_are(

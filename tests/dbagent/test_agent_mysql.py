@@ -1,13 +1,14 @@
 """What is asked of MySQL, and what is made of its answers."""
 
+import ssl
 from typing import Any
 
 import pymysql
 import pytest
-from dbagent.mysql import Session, literal, number_of
+from dbagent.mysql import CONNECT_S, OFF_S, Session, dial, literal, number_of
 from dbagent.server import NEVER_HEARD_S, read_server
 
-from tests.dbagent.fakes import gtids, uuid_of
+from tests.dbagent.fakes import config_of, gtids, uuid_of
 
 ROW: dict[str, Any] = {
     "server_uuid": uuid_of("db-2"),
@@ -82,6 +83,20 @@ def test_state_is_awaited_for_as_long_as_the_caller_says() -> None:
     session = OneRow(ROW)
     read_server(session, "db-2", "192.0.2.2", answer_s=1)
     assert session.patience_s == 1
+
+
+@pytest.mark.parametrize(("name", "waited_s"), [("db-2", CONNECT_S), ("db-3", OFF_S)])
+def test_machine_that_is_off_is_waited_for_shortly(
+    name: str, waited_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+    monkeypatch.setattr(
+        ssl, "create_default_context", lambda cafile: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    )
+    monkeypatch.setattr(pymysql, "connect", lambda **words: seen.append(words["connect_timeout"]))
+    config = config_of(3, off=frozenset({"db-3"}))
+    dial(config, config.peer(name))
+    assert seen == [waited_s]
 
 
 @pytest.mark.parametrize(("text", "quoted"), [("plain", "'plain'"), ("it's", "'it''s'")])

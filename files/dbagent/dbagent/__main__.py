@@ -6,7 +6,7 @@ import logging
 import signal
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from dbagent.config import AgentError, Config
@@ -68,6 +68,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         case "switchover":
             return asdict(switchover(config, options.to, options.by))
         case "failover":
+            config = replace(config, off=_names(options.off))
             return asdict(failover(config, options.by, is_fenced=options.fenced))
         case "rejoin":
             return asdict(rejoin(config, options.by))
@@ -79,8 +80,12 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _open(config: Config, options: argparse.Namespace) -> list[str]:
-    without = tuple(filter(None, options.without.split(",")))
+    without = _names(options.without)
     return open_primary(config, options.by, patience_s=OPENING_S, without=without)
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(filter(None, text.split(",")))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--without", default="", help="who is to be cloned anew, by comma")
         if name == "failover":
             command.add_argument("--fenced", action="store_true", help="the old one is closed")
+            command.add_argument("--off", default="", help="replace one of these alone, by comma")
     return parser
 
 

@@ -34,7 +34,10 @@ class Peer:
 
 @dataclass(frozen=True)
 class Config:
-    """The agent's settings; `machine` is the one that it runs on."""
+    """The agent's settings; `machine` is the one that it runs on.
+
+    `off`: machines that whoever runs a command could not reach (see `mysql.dial`).
+    """
 
     machine: str
     databases: tuple[Peer, ...]
@@ -47,6 +50,7 @@ class Config:
     max_lag_s: float
     automatic: bool
     pause_s: float
+    off: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, path: Path = PATH) -> "Config":
