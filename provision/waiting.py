@@ -1,28 +1,15 @@
-"""The one way to wait: for a stated condition, up to a deadline, by asking again."""
+"""Waiting for what a machine is to become, and saying what did not."""
 
-import time
 from collections.abc import Callable
 
 from provision.errors import QuartetError
+from provision.polling import is_reached
 
-POLL_INTERVAL_S = 0.02
 REMOTE_POLL_INTERVAL_S = 0.2
 
 
 class DeadlinePassedError(QuartetError):
     """A condition did not come true in time."""
-
-
-def is_reached(
-    condition: Callable[[], bool], *, within_s: float, poll_s: float = POLL_INTERVAL_S
-) -> bool:
-    """Ask until `condition` holds or `within_s` seconds are over; tell which."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(poll_s)
-    return True
 
 
 def wait_until(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from whole_answers import Whole, Worker
 
-from provision.waiting import is_reached
+from provision.polling import is_reached
 
 ANSWERS_WITHIN_S = 10.0
 APPLICATION = """

@@ -3,7 +3,8 @@
 from provision.drill.scene import Scene
 from provision.drill.tier import complaints, strays
 from provision.errors import QuartetError
-from provision.waiting import is_reached, wait_until
+from provision.polling import is_reached
+from provision.waiting import wait_until
 
 BY_ITSELF_S = 4.0
 ANSWERING_S = 90.0

@@ -10,7 +10,7 @@ from typing import Self
 from provision.drill.machines import Machines
 from provision.drill.overlap import Answer, Sample
 from provision.errors import QuartetError
-from provision.waiting import is_reached
+from provision.polling import is_reached
 
 PROBE = Path(__file__).parents[2] / "files/drill/probe.py"
 INTERVAL_S = 0.05

@@ -10,8 +10,8 @@ from provision.drill.keyboard import Done, Operator
 from provision.drill.ledger import Ledger
 from provision.drill.tier import Tier
 from provision.errors import QuartetError
+from provision.polling import is_reached
 from provision.topology import Topology
-from provision.waiting import is_reached
 
 FLOWING_WITHIN_S = 5.0
 

@@ -7,7 +7,8 @@ from typing import Any
 from provision.drill.machines import Machines
 from provision.errors import QuartetError
 from provision.mysql.accounts import DATABASE
-from provision.mysql.sql import CLIENT, literal, rows
+from provision.mysql.literals import literal
+from provision.mysql.sql import CLIENT, rows
 from provision.topology import Topology
 
 STATUS = "exec timeout 10 dbagent status\n"

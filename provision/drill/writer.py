@@ -12,7 +12,8 @@ import requests
 
 from provision.drill.ledger import Entry, Ledger, Outcome
 from provision.errors import QuartetError
-from provision.waiting import REMOTE_POLL_INTERVAL_S, is_reached
+from provision.polling import is_reached
+from provision.waiting import REMOTE_POLL_INTERVAL_S
 
 TIMEOUT_S = 20.0
 AFTER_A_REFUSAL_S = 0.05

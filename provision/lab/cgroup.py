@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provision.errors import QuartetError
-from provision.waiting import is_reached
+from provision.polling import is_reached
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 DIE_S = 10.0

@@ -18,7 +18,7 @@ from provision.lab.guest import guest_init
 from provision.lab.mounts import unmount_below
 from provision.lab.network import BRIDGE
 from provision.lab.units import Launcher, Limits
-from provision.waiting import is_reached
+from provision.polling import is_reached
 
 POWER_OFF = signal.SIGRTMIN + 4  # systemd(1), signals
 REBOOT = signal.SIGRTMIN + 5

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from provision.errors import QuartetError
 from provision.lab.command import CommandError, run, succeeds
-from provision.waiting import is_reached
+from provision.polling import is_reached
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 UNMOUNT_S = 5.0

@@ -19,7 +19,7 @@ from provision.lab.mirror import apt_setting
 from provision.lab.network import LabNetwork
 from provision.lab.places import Places
 from provision.lab.units import Launcher
-from provision.waiting import is_reached
+from provision.polling import is_reached
 
 PORT = 3143
 USER = "apt-cacher-ng"

@@ -8,7 +8,7 @@ from pathlib import Path
 from provision.errors import QuartetError
 from provision.lab.cgroup import Cgroup
 from provision.lab.units import Limits
-from provision.waiting import is_reached
+from provision.polling import is_reached
 
 SUPERVISOR = Path(__file__).parents[2] / "files/lab/supervise.sh"
 START_S = 5.0

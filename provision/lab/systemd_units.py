@@ -8,7 +8,7 @@ from pathlib import Path
 from provision.lab.cgroup import Cgroup
 from provision.lab.command import run
 from provision.lab.units import Limits
-from provision.waiting import is_reached
+from provision.polling import is_reached
 
 FORGOTTEN_S = 5.0
 

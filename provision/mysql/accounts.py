@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network
 
-from provision.mysql.sql import literal
+from provision.mysql.literals import literal
 from provision.secrets import SecretStore
 
 DATABASE = "app"

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from provision.errors import QuartetError
 from provision.mysql.accounts import Account
 from provision.mysql.gtid import GtidSet
+from provision.mysql.literals import literal
 from provision.mysql.primary import PRIMARY_ID, SERVICE_ID
-from provision.mysql.sql import execute, literal
+from provision.mysql.sql import execute
 from provision.mysql.state import SERVER, DatabaseState, database_state
 from provision.resources import Fact, Host, Resource, Snapshot, State, changed_keys
 from provision.topology import Machine

@@ -48,10 +48,3 @@ def _no_answer(host: Host, timeout_s: float) -> QuartetError:
 def rows(output: str) -> list[list[str]]:
     """Read what the client printed in batch mode: one row a line, tabs between columns."""
     return [line.split("\t") for line in output.splitlines() if line]
-
-
-def literal(text: str) -> str:
-    """A string literal, safe whatever NO_BACKSLASH_ESCAPES says."""
-    if "\\" in text:
-        raise ValueError("a backslash reads differently under NO_BACKSLASH_ESCAPES")
-    return "'" + text.replace("'", "''") + "'"

@@ -11,7 +11,7 @@ import paramiko
 
 from provision.lab.base import Endpoint
 from provision.lab.keys import new_key_pair
-from provision.waiting import is_reached
+from provision.polling import is_reached
 from tests.ssh_server import SshServer
 
 

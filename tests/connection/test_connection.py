@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from provision.connection import CommandFailedError, Connection, UnreachableError
 from provision.connection import machine as connection_module
 from provision.errors import QuartetError
+from provision.polling import is_reached
 from provision.resources import Fact, Packages
 from provision.resources.file import FILES
-from provision.waiting import is_reached
 from tests.connection.ssh_parts import DEADLINE_S, STRANGE_TEXT, closed_port, silent, threads_named
 from tests.ssh_server import HANG_UP, NO_STATUS, SshServer
 

@@ -17,7 +17,7 @@ from provision.connection import (
     UnreachableError,
     offered_key,
 )
-from provision.waiting import is_reached
+from provision.polling import is_reached
 from tests.connection.ssh_parts import (
     DEADLINE_S,
     KNOWN,

@@ -15,7 +15,7 @@ from provision.connection import (
 )
 from provision.fleet import Fleet
 from provision.lab.base import Endpoint
-from provision.waiting import is_reached
+from provision.polling import is_reached
 from tests.connection.ssh_parts import (
     DEADLINE_S,
     KNOWN,

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import NoEncryption, PrivateFo
 
 from provision.connection import Access, Connection, UnreachableError
 from provision.lab.base import Endpoint
-from provision.waiting import is_reached
+from provision.polling import is_reached
 from tests.connection.ssh_parts import DEADLINE_S, KNOWN, MY_TEXT, line_of, write_key
 from tests.ssh_server import SshServer
 

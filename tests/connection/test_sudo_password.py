@@ -16,7 +16,7 @@ from provision.connection import (
 )
 from provision.errors import QuartetError
 from provision.fleet import Fleet
-from provision.waiting import is_reached
+from provision.polling import is_reached
 from tests.connection.ssh_parts import (
     DEADLINE_S,
     endpoint_of,

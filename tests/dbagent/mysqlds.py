@@ -447,6 +447,6 @@ def install(monkeypatch: pytest.MonkeyPatch, databases: int, clock: Clock) -> My
         monkeypatch.setattr(f"dbagent.{module}.dial", mysqlds.dial)
     for module in ("failover", "status"):
         monkeypatch.setattr(f"dbagent.{module}.words", mysqlds.words)
-    for module in ("lock", "waiting"):
+    for module in ("lock", "polling"):
         monkeypatch.setattr(f"dbagent.{module}.time", clock)
     return mysqlds

@@ -10,7 +10,7 @@ from dbagent import lock as lock_module
 from dbagent.config import AgentError, Peer
 from dbagent.lock import IDLE_S, USED_EVERY_S, Lock
 
-from provision.waiting import is_reached
+from provision.polling import is_reached
 from tests.dbagent.conftest import MakeMysqlds
 from tests.dbagent.fakes import Clock
 from tests.dbagent.mysqlds import FakeSession, Mysqlds

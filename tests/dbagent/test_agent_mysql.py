@@ -5,7 +5,8 @@ from typing import Any
 
 import pymysql
 import pytest
-from dbagent.mysql import CONNECT_S, OFF_S, Session, dial, literal, number_of
+from dbagent.literals import literal
+from dbagent.mysql import CONNECT_S, OFF_S, Session, dial, number_of
 from dbagent.server import NEVER_HEARD_S, read_server
 
 from tests.dbagent.fakes import config_of, gtids, uuid_of

@@ -9,7 +9,7 @@ import pytest
 from provision.drill import keyboard
 from provision.drill.keyboard import Operator
 from provision.errors import QuartetError
-from provision.waiting import is_reached
+from provision.polling import is_reached
 
 
 @pytest.fixture

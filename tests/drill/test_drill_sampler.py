@@ -15,7 +15,7 @@ from provision.drill.machines import Machines
 from provision.drill.overlap import Answer, Sample
 from provision.drill.sampler import Sampler, Samplers, parse
 from provision.errors import QuartetError
-from provision.waiting import is_reached
+from provision.polling import is_reached
 
 THREE_AND_THE_END = "printf '1.0 1.1 open\\n1.2 1.3 closed\\n1.4 1.5 silent\\n1.6 1.'"
 

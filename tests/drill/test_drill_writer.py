@@ -9,7 +9,7 @@ from provision.drill import writer
 from provision.drill.ledger import Ledger, Outcome
 from provision.drill.writer import Load, check_the_door, judge
 from provision.errors import QuartetError
-from provision.waiting import is_reached
+from provision.polling import is_reached
 from tests.drill.board import Board, board_at_work
 
 

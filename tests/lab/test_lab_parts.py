@@ -11,7 +11,7 @@ from provision.lab.lock import lab_lock
 from provision.lab.ownership import claim
 from provision.lab.parallel import side_by_side
 from provision.lab.recipe import Recipe
-from provision.waiting import is_reached
+from provision.polling import is_reached
 
 RECIPE = Recipe("sid", "http://archive.test/debian", ("nginx",), False, False, "")
 

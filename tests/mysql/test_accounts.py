@@ -6,7 +6,8 @@ from ipaddress import IPv4Network
 import pytest
 
 from provision.mysql.accounts import Account, accounts_for
-from provision.mysql.sql import execute, literal, rows
+from provision.mysql.literals import literal
+from provision.mysql.sql import execute, rows
 from provision.secrets import SecretStore
 from tests.recording_host import RecordingHost
 

@@ -42,7 +42,7 @@ READ_ONLY = "SET GLOBAL super_read_only = ON"
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "POLL_INTERVAL_S", 0)
+    monkeypatch.setattr(waiting, "REMOTE_POLL_INTERVAL_S", 0)
 
 
 def _restarting(clone: str | QuartetError = "") -> Callable[[str, str], str | QuartetError]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from provision.errors import QuartetError
 from provision.lab.command import succeeds, tail
-from provision.waiting import is_reached
+from provision.polling import is_reached
 from tests.vagrant.clock import clock
 from tests.vagrant.packages import door
 from tests.vagrant.places import LOGS, Scratch

@@ -16,7 +16,7 @@ from pathlib import Path
 from provision.errors import QuartetError
 from provision.lab.command import tail
 from provision.lab.mirror import apt_setting
-from provision.waiting import is_reached
+from provision.polling import is_reached
 from tests.vagrant.places import CACHE, Scratch
 
 PORT = 3144

@@ -12,11 +12,11 @@ from dbagent import steps
 from dbagent.config import AgentError, Config
 from dbagent.lock import Lock
 from dbagent.peers import words
+from dbagent.polling import is_reached
 from dbagent.promotion import await_followers, finish, promote
 from dbagent.server import Server
 from dbagent.survey import FAILURES, Cluster, View
 from dbagent.switchover import Report
-from dbagent.waiting import is_reached
 
 CLOSE_S = 1
 APPLY_S = 60

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from dbagent import steps
 from dbagent.mysql import Session, local
+from dbagent.polling import is_reached
 from dbagent.server import read_server
 from dbagent.survey import FAILURES
-from dbagent.waiting import is_reached
 
 CLOSE_S = 1
 PATIENCE_S = 0.3

@@ -83,13 +83,6 @@ def _common(connect_s: float) -> dict[str, Any]:
     }
 
 
-def literal(text: str) -> str:
-    """A string literal, for statements that take no parameters from a client."""
-    if "\\" in text:
-        raise ValueError("a backslash reads differently under NO_BACKSLASH_ESCAPES")
-    return "'" + text.replace("'", "''") + "'"
-
-
 def number_of(error: Exception) -> int:
     """MySQL's number of an error, or 0."""
     number = error.args[0] if error.args else 0

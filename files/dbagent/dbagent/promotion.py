@@ -2,9 +2,9 @@
 
 from dbagent import steps
 from dbagent.config import AgentError, Peer
+from dbagent.polling import is_reached
 from dbagent.server import Server
 from dbagent.survey import Cluster, View
-from dbagent.waiting import is_reached
 
 FOLLOWING_S = 10
 

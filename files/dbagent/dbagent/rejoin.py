@@ -9,11 +9,12 @@ from dbagent import steps
 from dbagent.config import AgentError, Config
 from dbagent.fencing import answers, fence, start
 from dbagent.gtid import GtidSet
+from dbagent.literals import literal
 from dbagent.lock import Lock
-from dbagent.mysql import Session, literal, local, number_of
+from dbagent.mysql import Session, local, number_of
+from dbagent.polling import is_reached
 from dbagent.server import Server
 from dbagent.survey import FAILURES, Cluster
-from dbagent.waiting import is_reached
 
 SAVED = Path("/var/lib/dbagent/errant")
 START_S = 60

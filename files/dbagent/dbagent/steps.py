@@ -2,7 +2,8 @@
 
 from dbagent.config import Config, Peer
 from dbagent.gtid import GtidSet
-from dbagent.mysql import Session, literal
+from dbagent.literals import literal
+from dbagent.mysql import Session
 
 CLOSE_S = 5
 

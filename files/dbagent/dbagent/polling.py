@@ -1,0 +1,1 @@
+../../../provision/polling.py
