@@ -30,12 +30,22 @@ FENCE_S = 10
 
 @dataclass(frozen=True)
 class View:
-    """What one machine's agent sees; servers as `dbagent status` prints them."""
+    """What one machine's agent sees; `data` is what its `dbagent status` prints."""
 
     machine: str
-    primary: str | None
-    servers: list[dict[str, Any]]
     data: dict[str, Any]
+
+    @property
+    def primary(self) -> str | None:
+        """Who takes writes, or whom the replicas follow."""
+        name: str | None = self.data["primary"]
+        return name
+
+    @property
+    def servers(self) -> list[dict[str, Any]]:
+        """All servers, in the topology's order."""
+        servers: list[dict[str, Any]] = self.data["servers"]
+        return servers
 
     @property
     def answering(self) -> int:
@@ -128,7 +138,7 @@ class Databases:
         """What the machines that can be reached see; QuartetError where there is none."""
         asked = dict.fromkeys(self._reachable(), ("status",))
         answers = self._fleet.each(asked, lambda host, words: _ask(host, words, STATUS_S))
-        views = [_view(name, each) for name, each in answers.items() if isinstance(each, dict)]
+        views = [View(name, each) for name, each in answers.items() if isinstance(each, dict)]
         if views:
             return views
         failed = [e for e in answers.values() if isinstance(e, QuartetError)]
@@ -158,10 +168,6 @@ def _ask(host: Connection, words: Iterable[str], timeout_s: float) -> dict[str, 
         raise refusal(error) from error
     answer: dict[str, Any] = json.loads(output)
     return answer
-
-
-def _view(machine: str, answer: dict[str, Any]) -> View:
-    return View(machine, answer["primary"], answer["servers"], answer)
 
 
 def _tell(result: dict[str, Any]) -> None:

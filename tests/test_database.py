@@ -316,7 +316,7 @@ class TestTable:
 
     @staticmethod
     def _lines(data: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> list[str]:
-        print_databases(View("web-01", data["primary"], data["servers"], data))
+        print_databases(View("web-01", data))
         return capsys.readouterr().out.splitlines()
 
     def test_all_well(self, capsys: pytest.CaptureFixture[str]) -> None:
