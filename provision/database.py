@@ -86,7 +86,7 @@ class Databases:
             say(f"its own transactions are saved in {self._fetch(name, result['saved'])}")
 
     def _replace_unreachable(self) -> dict[str, Any] | None:
-        """Replace a primary whose machine can't be reached; None where that could not be done.
+        """Replace a primary whose machine can't be reached; None where it is on another one.
 
         It can't be closed over SSH, so nobody has to be asked first who it is: the agent finds out.
         """
@@ -95,10 +95,10 @@ class Databases:
         if not (off and reachable):
             return None
         try:
-            return self._run(reachable[0], "failover", "--off", ",".join(off))
-        except QuartetError as error:
-            say(f"not at once, so all are asked: {error.where}: {error.what}")
-            return None
+            result = self._run(reachable[0], "failover", "--off", ",".join(off))
+        except CommandFailedError:
+            return None  # an agent of an earlier release, which does not know these words
+        return result if result["primary"] else None
 
     def _replace(self) -> dict[str, Any]:
         """Replace whoever is the primary, and close that one first where it can be reached."""

@@ -249,16 +249,30 @@ class TestFailover:
         assert tier.ran("status") == []
 
     def test_where_another_one_is_off_the_primary_is_closed_first(
-        self, tier: Tier, databases: Databases, capsys: pytest.CaptureFixture[str]
+        self, tier: Tier, databases: Databases
     ) -> None:
         tier.off = {"db-03"}
-        told = {"where": "web-01", "what": "the primary is not on db-03", "next": ""}
-        tier.answer("failover", {"error": told}, "web-01")
+        tier.answer("failover", {"primary": "", "told": [], "pause_s": None}, "web-01")
         databases.failover()
-        said = capsys.readouterr().out.replace("\n", " ")
-        assert "not at once, so all are asked: web-01: the primary is not on db-03" in said
         assert [name for name, _ in tier.ran("fence")] == ["web-01"]
         assert ("web-02", ["--fenced"]) in tier.ran("failover")
+
+    def test_refusal_of_the_agent_is_told_once(self, tier: Tier, databases: Databases) -> None:
+        tier.off = {"web-01"}
+        told = {"where": "db-03", "what": "is primary, but", "next": "./lab db.rejoin web-01"}
+        tier.answer("failover", {"error": told})
+        with pytest.raises(QuartetError, match="is primary, but"):
+            databases.failover()
+        assert len(tier.ran("failover")) == 1
+
+    def test_agent_of_an_earlier_release_is_asked_as_before(
+        self, tier: Tier, databases: Databases
+    ) -> None:
+        tier.off = {"web-01"}
+        tier.answer("failover", "dbagent: error: unrecognized arguments")
+        with pytest.raises(QuartetError, match="unrecognized arguments"):
+            databases.failover()
+        assert tier.ran("failover") == [("web-02", ["--off", "web-01"]), ("web-02", [])]
 
     def test_one_that_can_not_be_closed_is_left_to_the_agents(
         self, tier: Tier, databases: Databases, capsys: pytest.CaptureFixture[str]

@@ -133,6 +133,34 @@ def test_commits_that_came_through_when_it_was_killed_are_found(
     assert done.saved is not None
 
 
+class TestPromotedServerThatWaits:
+    """Nobody follows the new primary, so it has closed itself: the old one is who it waits for."""
+
+    @pytest.fixture(autouse=True)
+    def _alone(self, machine: Machine) -> None:
+        machine.mysqlds.kill("db-3")
+        machine.mysqlds["db-2"].read_only = machine.mysqlds["db-2"].super_read_only = True
+
+    def test_it_is_followed(self, machine: Machine) -> None:
+        assert run(machine).told[-1] == "it follows db-2; it had nothing of its own"
+        assert machine.mysqlds.followers_of("db-2") == {"db-1"}
+
+    def test_own_transactions_are_saved_first(self, machine: Machine) -> None:
+        machine.server.executed = gtids("db-1:1-11")
+        assert run(machine).saved is not None
+        assert str(machine.server.executed) == str(machine.mysqlds["db-2"].executed)
+
+    def test_transactions_of_others_are_not_given_up(self, machine: Machine) -> None:
+        machine.server.executed = gtids("db-1:1-9", "db-3:1")
+        assert refusal(machine).what == "there is no primary to follow"
+        assert machine.mysqlds.changes() == []
+
+    def test_old_primary_that_came_back_is_not_taken_for_one(self, machine: Machine) -> None:
+        machine.mysqlds["db-2"].semi_sync_source = False
+        assert refusal(machine).what == "there is no primary to follow"
+        assert machine.mysqlds.changes() == []
+
+
 class TestRefusals:
     def test_server_that_does_not_start_is_told(self, machine: Machine) -> None:
         machine.mysqlds.kill("db-1", agent=False)

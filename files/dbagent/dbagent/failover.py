@@ -28,10 +28,11 @@ def failover(config: Config, by: str, *, is_fenced: bool = False) -> Report:
     """Promote a replica in the place of a dead primary; AgentError says why that isn't safe.
 
     `is_fenced` tells that the old primary is known to be closed to writes. Where `config.off` names
-    machines, only a primary on one of these is replaced: another can be closed over SSH first. That
-    they are off is no more than a reason to hurry: one that takes writes and can be connected to is
-    not replaced, and one that is merely cut off acknowledges nothing, once a majority is claimed.
-    A failover that was cut off is completed by the next one.
+    machines, only a primary on one of these is replaced. Another can be closed over SSH first: then
+    nothing is done, and the report names no primary. That they are off is no more than a reason to
+    hurry: one that takes writes and can be connected to is not replaced, and one that is merely cut
+    off acknowledges nothing, once a majority is claimed. A failover that was cut off is completed
+    by the next one.
     """
     with Lock(config, "failover", by) as lock, Cluster(config, lock.away) as cluster:
         view = cluster.view()
@@ -39,8 +40,7 @@ def failover(config: Config, by: str, *, is_fenced: bool = False) -> Report:
         if old is not None and old.is_writable:
             return _already(cluster, old)
         if config.off and (old is None or old.name not in config.off):
-            where = old.name if old else "the databases"
-            raise AgentError(where, f"the primary is not on {' or '.join(sorted(config.off))}")
+            return Report("", [])
         survivors = [s for s in view.answering if old is None or s.name != old.name]
         _check(view, old, survivors)
         with ThreadPoolExecutor(1) as pool:

@@ -81,8 +81,10 @@ def await_followers(cluster: Cluster, primary: Peer) -> None:
         for server in view.servers.values()
         if server.name != primary.name and not server.is_replicating
     ]
+    strays = [s.name for s in view.answering if s.name != primary.name and not s.source]
+    rejoin = " and ".join(f"./lab db.rejoin {name}" for name in strays)
     raise AgentError(
         primary.name,
         f"is primary, but too few replicas acknowledge its writes, so they wait: {', '.join(away)}",
-        "./lab db.status, then ./lab provision",
+        rejoin or "./lab db.status, then ./lab up",
     )

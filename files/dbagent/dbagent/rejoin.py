@@ -14,7 +14,7 @@ from dbagent.lock import Lock
 from dbagent.mysql import Session, local, number_of
 from dbagent.polling import is_reached
 from dbagent.server import Server
-from dbagent.survey import FAILURES, Cluster
+from dbagent.survey import FAILURES, Cluster, View
 
 SAVED = Path("/var/lib/dbagent/errant")
 START_S = 60
@@ -52,13 +52,10 @@ def rejoin(config: Config, by: str) -> Rejoined:
 def _rejoin(config: Config) -> Rejoined:
     with Cluster(config) as cluster:
         view = cluster.view()
-        primary, itself = view.primary, view.servers[config.machine]
-        if primary is None or not primary.is_writable:
-            raise AgentError(
-                "the databases", "there is no primary to follow", "./lab db.failover, then again"
-            )
-        if primary.name == config.machine:
-            raise AgentError(primary.name, "is the primary", "./lab db.status")
+        itself = view.servers[config.machine]
+        if itself.is_writable:
+            raise AgentError(itself.name, "is the primary", "./lab db.status")
+        primary = _whom_to_follow(view, itself)
         told = [f"{config.machine} {fence()}"]
         if not is_reached(answers, START_S, poll_s=0.2):
             raise AgentError(config.machine, "MySQL did not come back", "see its journal")
@@ -74,6 +71,26 @@ def _rejoin(config: Config) -> Rejoined:
         f" it was cloned anew from {primary.name}"
     )
     return Rejoined(told, str(saved))
+
+
+def _whom_to_follow(view: View, itself: Server) -> Server:
+    """The primary; where nobody takes writes, the one that was promoted and is waited for.
+
+    Such a one closed itself since nobody followed it, perhaps for want of this very server.
+    """
+    primary = view.primary
+    if primary is not None and primary.is_writable:
+        return primary
+    others = [server for server in view.answering if server.name != itself.name]
+    for head in others if primary is None else ():
+        # An old primary that came back does not ask for acknowledgements before it is opened.
+        was_promoted = not head.source and head.semi_sync_source
+        lacks = (itself.known - head.known).without_server(itself.server_uuid)
+        if was_promoted and not lacks and all(each.known <= head.known for each in others):
+            return head
+    raise AgentError(
+        "the databases", "there is no primary to follow", "./lab db.failover, then again"
+    )
 
 
 def _read_again(config: Config, itself: Server) -> Server:
