@@ -5,6 +5,7 @@ A command of its own, since a trial takes about 15 seconds:
     python -m tests.e2e.failover_runs --kind switchover --trials 20
     python -m tests.e2e.failover_runs --kind by-command --trials 25
     python -m tests.e2e.failover_runs --kind automatic --trials 25
+    python -m tests.e2e.failover_runs --kind automatic-partition --trials 5
     python -m tests.e2e.failover_runs --kind mixed --trials 7
     python -m tests.e2e.failover_runs --kind operator-kill --trials 30
     python -m tests.e2e.failover_runs --kind fresh-reads --trials 1000
@@ -30,6 +31,10 @@ KINDS: dict[str, tuple[tuple[str, ...], Callable[[Trial], bool]]] = {
     "switchover": (("switchover",), Trial.is_smooth),
     "by-command": (UNPLANNED, lambda trial: trial.is_back_within(drills.BY_COMMAND_S)),
     "automatic": (UNPLANNED, lambda trial: trial.is_back_within(drills.AUTOMATIC_S)),
+    "automatic-partition": (
+        ("partition",),
+        lambda trial: trial.is_back_within(drills.AUTOMATIC_S),
+    ),
     "mixed": (tuple(EVENTS), lambda trial: True),
     "operator-kill": (("operator-kill",), lambda trial: True),
 }
@@ -45,7 +50,7 @@ def main() -> int:
     wish = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         sandbox = Sandbox(Path(folder), name="failover")
-        if wish.kind == "automatic":
+        if wish.kind.startswith("automatic"):
             sandbox.rewrite(*drills.AUTOMATIC)
         try:
             sandbox.lab().up()
