@@ -176,6 +176,11 @@ class TestRefusals:
         assert "./lab db.failover" in error.next_step
         assert machine.mysqlds.changes() == []
 
+    def test_two_primaries_are_told(self, machine: Machine) -> None:
+        machine.server.read_only = machine.server.super_read_only = False
+        assert "split brain" in refusal(machine).what
+        assert machine.mysqlds.changes() == []
+
     def test_primary_itself_does_not_rejoin(self, machine: Machine) -> None:
         switchover(machine.mysqlds.config, "db-2", "a test")
         switchover(machine.mysqlds.config, "db-1", "a test")

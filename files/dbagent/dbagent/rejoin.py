@@ -53,9 +53,9 @@ def _rejoin(config: Config) -> Rejoined:
     with Cluster(config) as cluster:
         view = cluster.view()
         itself = view.servers[config.machine]
-        if itself.is_writable:
-            raise AgentError(itself.name, "is the primary", "./lab db.status")
         primary = _whom_to_follow(view, itself)
+        if primary.name == itself.name:
+            raise AgentError(primary.name, "is the primary", "./lab db.status")
         told = [f"{config.machine} {fence()}"]
         if not is_reached(answers, START_S, poll_s=0.2):
             raise AgentError(config.machine, "MySQL did not come back", "see its journal")
