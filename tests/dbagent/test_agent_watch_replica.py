@@ -9,9 +9,9 @@ import pytest
 from dbagent import watch as module
 from dbagent.peers import Word
 from dbagent.watch import (
-    CLOSE_AFTER_S,
     LONG_AGO_S,
     NEXT_IN_LINE_S,
+    SILENT_S,
     SUSPECT_S,
     acted_s,
     remember_acting,
@@ -78,11 +78,9 @@ class TestSuspicion:
         assert self._suspects_s(watched, restarting) == 0
 
     def test_none_while_it_is_heard_of_though_its_agent_is_away(self, watched: Watched) -> None:
-        assert self._suspects_s(watched, silent_s=CLOSE_AFTER_S + SUSPECT_S - 0.1) == 0
+        assert self._suspects_s(watched, silent_s=SILENT_S - 0.1) == 0
 
-    @pytest.mark.parametrize(
-        "facts", [{"receiver": "CONNECTING"}, {"silent_s": CLOSE_AFTER_S + SUSPECT_S}]
-    )
+    @pytest.mark.parametrize("facts", [{"receiver": "CONNECTING"}, {"silent_s": SILENT_S}])
     def test_one_that_is_lost_and_whose_agent_is_away_is_suspicious(
         self, watched: Watched, facts: dict[str, Any]
     ) -> None:

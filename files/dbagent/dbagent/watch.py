@@ -19,7 +19,7 @@ from typing import Any
 
 from dbagent.config import AgentError, Config
 from dbagent.fencing import fence, is_restarting, process
-from dbagent.health import Monitor
+from dbagent.health import HEARTBEAT_S, Monitor
 from dbagent.opening import open_primary
 from dbagent.peers import Word, words
 from dbagent.server import Server
@@ -32,6 +32,8 @@ DATA = "/var/lib/mysql"
 LEAST_ROOM_B = 32 * 2**20
 SUSPECT_S = 2.5
 """For how long no primary is seen before the agents talk about a failover."""
+SILENT_S = HEARTBEAT_S + 1.0
+"""For how long nothing may come from a source whose agent doesn't answer."""
 NEXT_IN_LINE_S = 5.0
 """How much longer each further agent waits, so that one acts and the others are there for it."""
 FAILOVER_S = 120
@@ -169,7 +171,7 @@ class Watch:
             word = said[source.name]
             remember_acting(word.acted_s)
             return (word.answers and not word.read_only) or word.is_restarting
-        return server.receiver == "ON" and server.silent_s < CLOSE_AFTER_S + SUSPECT_S
+        return server.receiver == "ON" and server.silent_s < SILENT_S
 
     def _consider_failover(self, server: Server) -> None:
         """Fail over if the replicas agree, it is this one's turn, and none did so just before."""
