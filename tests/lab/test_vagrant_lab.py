@@ -240,7 +240,7 @@ def test_destroy_leaves_nothing_that_points_at_machines(booted: World) -> None:
     booted.lab.destroy()
     assert booted.calls() == [f"destroy {ALL} --force"]
     left = {file.name for file in (booted.folder / ".quartet").iterdir()}
-    assert left <= {"topology.pickle", "vagrant.lock"}
+    assert left <= {"topology.json", "vagrant.lock"}
 
 
 def test_a_destroyed_machine_is_no_longer_known(booted: World) -> None:
