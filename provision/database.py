@@ -26,6 +26,8 @@ PATIENCE_S = 0.1
 OPERATION_S = 4000  # the longest part is CLONE
 STATUS_S = 15
 FENCE_S = 10
+UNKNOWN_WORDS = 2
+"""argparse's exit status, of an agent of an earlier release."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,9 @@ class Databases:
             say(f"its own transactions are saved in {self._fetch(name, result['saved'])}")
 
     def _replace_unreachable(self) -> dict[str, Any] | None:
-        """Replace a primary whose machine can't be reached; None where it is on another one.
+        """Replace a primary whose machine was not reached in time; None: all are to be asked.
 
-        It can't be closed over SSH, so nobody has to be asked first who it is: the agent finds out.
+        It is not closed over SSH, so nobody has to know first who it is: the agent finds out.
         """
         reachable = self._reachable()
         off = [name for name in self._names if name not in reachable]
@@ -96,17 +98,23 @@ class Databases:
             return None
         try:
             result = self._run(reachable[0], "failover", "--off", ",".join(off))
-        except CommandFailedError:
-            return None  # an agent of an earlier release, which does not know these words
+        except QuartetError as error:
+            is_older_agent = getattr(error, "exit_code", None) == UNKNOWN_WORDS
+            if not is_older_agent and self._best().machine == reachable[0]:
+                raise
+            return None
         return result if result["primary"] else None
 
     def _replace(self) -> dict[str, Any]:
         """Replace whoever is the primary, and close that one first where it can be reached."""
-        views = self._views()
-        best = max(views, key=lambda view: (view.machine != view.primary, view.answering))
+        best = self._best()
         primary = best.primary
         fenced = primary in self._reachable() and self._fence(str(primary), best)
         return self._run(best.machine, "failover", *(["--fenced"] if fenced else []))
+
+    def _best(self) -> View:
+        """The view of who should do it: not the old primary's machine, and one that sees most."""
+        return max(self._views(), key=lambda view: (view.machine != view.primary, view.answering))
 
     def _fence(self, primary: str, view: View) -> bool:
         """Close the old primary over SSH, unless it is alive for the others too."""

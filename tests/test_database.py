@@ -79,7 +79,7 @@ class Host:
         answer = self.answers[words[1]]
         if isinstance(answer, str) or "error" in answer:
             text = answer if isinstance(answer, str) else json.dumps(answer)
-            raise CommandFailedError(self.name, script, 1, text)
+            raise CommandFailedError(self.name, script, 2 if "usage" in text else 1, text)
         return json.dumps(answer) + "\n"
 
 
@@ -265,11 +265,25 @@ class TestFailover:
             databases.failover()
         assert len(tier.ran("failover")) == 1
 
+    @pytest.mark.parametrize(
+        "trouble",
+        ["killed", {"error": {"where": "web-02", "what": "sees too few", "next": "again"}}],
+    )
+    def test_machine_that_sees_less_is_not_the_last_word(
+        self, tier: Tier, databases: Databases, trouble: Any
+    ) -> None:
+        tier.off = {"web-01"}
+        alone = dict.fromkeys(NAMES, "unreachable") | {"web-02": "replica"}
+        tier["web-02"].answers["status"] = status(alone)
+        tier.answer("failover", trouble, "web-02")
+        databases.failover()
+        assert tier.ran("failover") == [("web-02", ["--off", "web-01"]), ("db-03", [])]
+
     def test_agent_of_an_earlier_release_is_asked_as_before(
         self, tier: Tier, databases: Databases
     ) -> None:
         tier.off = {"web-01"}
-        tier.answer("failover", "dbagent: error: unrecognized arguments")
+        tier.answer("failover", "usage: dbagent [-h]; unrecognized arguments: --off web-01")
         with pytest.raises(QuartetError, match="unrecognized arguments"):
             databases.failover()
         assert tier.ran("failover") == [("web-02", ["--off", "web-01"]), ("web-02", [])]

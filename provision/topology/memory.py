@@ -4,6 +4,8 @@ It is JSON and no pickle, since the folder may be somebody else's: reading it ca
 """
 
 import json
+import os
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -30,8 +32,8 @@ def recall(path: Path, text: str) -> Topology | None:
 
 def remember(topology: Topology, text: str) -> None:
     """Keep it for the next command, where the system has a folder already."""
-    if "~" in text:
-        return  # whose home that is may change
+    if re.search(r"~\w", text):
+        return  # somebody else's home may move
     facts = json.loads(json.dumps(asdict(topology), default=str))
     stored = {"seal": _seal(topology.path, text, facts), "topology": facts}
     folder = state_folder_of(topology.path)
@@ -46,7 +48,8 @@ def _seal(path: Path, text: str, facts: Mapping[str, Any]) -> str:
     """Tell a whole result of this file, at this place, by this code from any other."""
     code = sorted(Path(__file__).parent.glob("*.py"))
     seen = [(each.name, each.stat().st_mtime_ns, each.stat().st_size) for each in code]
-    return sha256(repr((sys.version, str(path), seen, text, facts)).encode()).hexdigest()
+    home = os.path.expanduser("~")  # noqa: PTH111 Path's own raises where there is none
+    return sha256(repr((sys.version, home, str(path), seen, text, facts)).encode()).hexdigest()
 
 
 def _revived(kind: Any, value: Any) -> Any:

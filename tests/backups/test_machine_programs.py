@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dbbackup import binlogs, choice
+from dbbackup import binlogs, choice, install
 from dbbackup.binlogs import Transaction, begun_at, chosen, previous_gtids, transactions
 from dbbackup.dump import Watch
 from dbbackup.failures import BackupError
@@ -13,6 +13,7 @@ from dbbackup.moments import as_text, from_text, last_due
 from dbbackup.restore import Request
 
 from tests.backups.parts import A, B
+from tests.local_host import write_program
 
 # Printed by mysqlbinlog 9.7 --base64-output=DECODE-ROWS, shortened.
 PRINTED = f"""\
@@ -146,3 +147,19 @@ def test_dump_is_due_at_the_last_time_that_the_clock_showed_that() -> None:
     yesterday = (noon - timedelta(days=1)).replace(hour=23, minute=15)
     assert last_due("23:15", noon) == yesterday.astimezone(UTC)
     assert from_text(as_text(last_due("03:15", noon))) == last_due("03:15", noon)
+
+
+@pytest.mark.parametrize(
+    ("server_too", "stopped"),
+    [
+        (False, "stop dbagent.socket dbagent.service\n"),
+        (True, "stop dbagent.socket dbagent.service mysql.service\n"),
+    ],
+)
+def test_stopped_agent_is_not_started_again_by_its_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: str, *, server_too: bool
+) -> None:
+    write_program(tmp_path / "bin", "systemctl", f'echo "$*" >>{tmp_path}/said')
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    install.stop(server_too=server_too)
+    assert (tmp_path / "said").read_text() == stopped

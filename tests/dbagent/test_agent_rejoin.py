@@ -133,7 +133,7 @@ def test_commits_that_came_through_when_it_was_killed_are_found(
     assert done.saved is not None
 
 
-class TestPromotedServerThatWaits:
+class TestPrimaryThatWaits:
     """Nobody follows the new primary, so it has closed itself: the old one is who it waits for."""
 
     @pytest.fixture(autouse=True)
@@ -141,23 +141,49 @@ class TestPromotedServerThatWaits:
         machine.mysqlds.kill("db-3")
         machine.mysqlds["db-2"].read_only = machine.mysqlds["db-2"].super_read_only = True
 
-    def test_it_is_followed(self, machine: Machine) -> None:
-        assert run(machine).told[-1] == "it follows db-2; it had nothing of its own"
+    @pytest.mark.parametrize("was_restarted", [False, True])
+    def test_it_is_followed_and_opened(self, machine: Machine, *, was_restarted: bool) -> None:
+        head = machine.mysqlds["db-2"]
+        head.semi_sync_source = not was_restarted
+        assert run(machine).told[-2:] == [
+            "it follows db-2; it had nothing of its own",
+            "db-2 takes writes again",
+        ]
         assert machine.mysqlds.followers_of("db-2") == {"db-1"}
+        assert (head.read_only, head.super_read_only) == (False, False)
+        assert head.semi_sync_source
 
-    def test_own_transactions_are_saved_first(self, machine: Machine) -> None:
+    def test_one_whom_others_follow_is_opened_too(self, machine: Machine) -> None:
+        machine.mysqlds.boot("db-3")
+        assert run(machine).told[-1] == "db-2 takes writes again"
+
+    def test_own_transactions_that_one_who_is_away_may_have_are_not_given_up(
+        self, machine: Machine
+    ) -> None:
+        """The one that closed itself may be the older primary, and this one the last."""
         machine.server.executed = gtids("db-1:1-11")
+        error = refusal(machine)
+        assert f"has transactions that db-2 lacks ({OWN}), and db-3 may have them" in error.what
+        assert machine.mysqlds.changes() == []
+
+    def test_own_transactions_are_given_up_where_all_lack_them(self, machine: Machine) -> None:
+        machine.mysqlds.boot("db-3")
+        machine.mysqlds["db-3"].source = ""
+        machine.server.executed = gtids("db-1:1-11")
+        assert run(machine).saved is not None
+        assert str(machine.server.executed) == str(machine.mysqlds["db-2"].executed)
+
+    def test_own_transactions_are_given_up_where_a_third_was_primary_since(
+        self, machine: Machine
+    ) -> None:
+        machine.server.executed = gtids("db-1:1-11")
+        machine.mysqlds["db-2"].executed = gtids("db-1:1-9", "db-3:1")
         assert run(machine).saved is not None
         assert str(machine.server.executed) == str(machine.mysqlds["db-2"].executed)
 
     def test_transactions_of_others_are_not_given_up(self, machine: Machine) -> None:
         machine.server.executed = gtids("db-1:1-9", "db-3:1")
-        assert refusal(machine).what == "there is no primary to follow"
-        assert machine.mysqlds.changes() == []
-
-    def test_old_primary_that_came_back_is_not_taken_for_one(self, machine: Machine) -> None:
-        machine.mysqlds["db-2"].semi_sync_source = False
-        assert refusal(machine).what == "there is no primary to follow"
+        assert "has transactions that db-2 lacks" in refusal(machine).what
         assert machine.mysqlds.changes() == []
 
 
@@ -170,7 +196,7 @@ class TestRefusals:
         assert "journalctl -u mysql" in error.next_step
 
     def test_without_a_primary_there_is_nobody_to_follow(self, machine: Machine) -> None:
-        machine.mysqlds["db-2"].read_only = machine.mysqlds["db-2"].super_read_only = True
+        machine.mysqlds.kill("db-2")
         error = refusal(machine)
         assert error.what == "there is no primary to follow"
         assert "./lab db.failover" in error.next_step

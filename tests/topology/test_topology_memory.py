@@ -1,5 +1,7 @@
 """What was validated once is not validated again, and no change is overlooked by that."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,14 +95,35 @@ def test_link_that_leads_elsewhere_is_followed(file: Path) -> None:
     assert load(file).application.path == release
 
 
-def test_files_that_mean_a_home_are_read_each_time(
+def test_file_of_another_home_is_validated_again(
     file: Path, validated: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.write_text(file.read_text() + "\nssh: {key: ~/key}\n")
-    for home in ("/home/one", "/home/other"):
+    for home in ("/home/one", "/home/other", "/home/other"):
         monkeypatch.setenv("HOME", home)
         assert load(file).ssh.key == Path(home, "key")
     assert len(validated) == 2
+
+
+def test_files_that_mean_somebodys_home_are_validated_each_time(
+    file: Path, validated: list[Path]
+) -> None:
+    file.write_text(file.read_text() + "\nssh: {key: ~root/key}\n")
+    assert load(file) == load(file)
+    assert len(validated) == 2
+
+
+def test_remembered_file_is_read_without_what_validates(file: Path) -> None:
+    """Importing these is what is saved."""
+    load(file)
+    script = (
+        "import sys; from pathlib import Path; from provision.topology import load;"
+        f" load(Path({str(file)!r})); print({{'pydantic', 'ruamel.yaml'}} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize("keep", [0, 40, -1])

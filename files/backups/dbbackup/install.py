@@ -1,7 +1,8 @@
 """Putting restored data into the place of the live server's: it becomes a new primary.
 
 The old data stay beside the new ones. A run that was cut off is finished by the next one, which
-restores anew: what is not there any more need not be moved again.
+restores anew: what is not there any more need not be moved again. In between the site may take no
+writes; to go on with the live data instead, `inv provision` starts what was stopped.
 """
 
 import shutil
@@ -39,7 +40,7 @@ def install(server: Server) -> Path | None:
     _systemctl("start", UNIT)
     _wait_for(server)
     server.rows("SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
-    _systemctl("start", AGENT)
+    _systemctl("start", AGENT)  # which requires its socket, so that this starts, too
     return kept
 
 

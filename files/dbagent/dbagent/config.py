@@ -36,7 +36,7 @@ class Peer:
 class Config:
     """The agent's settings; `machine` is the one that it runs on.
 
-    `off`: machines that whoever runs a command could not reach (see `mysql.dial`).
+    `off`: machines that whoever runs a command did not reach in time (see `mysql.dial`).
     """
 
     machine: str

@@ -11,7 +11,7 @@ from dbagent.config import Config, Peer
 SOCKET = "/var/run/mysqld/mysqld.sock"
 CONNECT_S = 0.5
 OFF_S = 0.15
-"""For how long a machine is waited for that could not be reached over SSH either."""
+"""For how long a machine is waited for that was not reached in time over SSH either."""
 ANSWER_S = 5
 
 Row = dict[str, Any]

@@ -36,8 +36,9 @@ class Rejoined:
 def rejoin(config: Config, by: str) -> Rejoined:
     """Let this machine's server follow the primary.
 
-    Where it has transactions of its own, these are saved to a file, and it is cloned anew.
-    AgentError says what is in the way.
+    Where it has transactions of its own, these are saved to a file, and it is cloned anew. A
+    primary that was closed for want of followers is opened again. AgentError says what is in the
+    way.
     """
     if not answers() and not start(START_S):
         raise AgentError(
@@ -45,52 +46,86 @@ def rejoin(config: Config, by: str) -> Rejoined:
             "MySQL does not start",
             f"./lab ssh {config.machine} sudo journalctl -u mysql",
         )
-    with Lock(config, f"rejoin of {config.machine}", by):
-        return _rejoin(config)
+    with Lock(config, f"rejoin of {config.machine}", by) as lock:
+        return _rejoin(config, lock)
 
 
-def _rejoin(config: Config) -> Rejoined:
+def _rejoin(config: Config, lock: Lock) -> Rejoined:
     with Cluster(config) as cluster:
         view = cluster.view()
         itself = view.servers[config.machine]
         primary = _whom_to_follow(view, itself)
-        if primary.name == itself.name:
-            raise AgentError(primary.name, "is the primary", "./lab db.status")
         told = [f"{config.machine} {fence()}"]
         if not is_reached(answers, START_S, poll_s=0.2):
             raise AgentError(config.machine, "MySQL did not come back", "see its journal")
-        extra = view.errant(_read_again(config, itself), primary)
-    if not extra:
-        _follow(config, primary)
-        return Rejoined([*told, f"it follows {primary.name}; it had nothing of its own"])
-    saved = _save(extra)
-    _clone(config, primary)
+        itself = _read_again(config, itself)
+        extra = view.errant(itself, primary)
+        if extra and not primary.is_writable:
+            _refuse_what_may_count(view, itself, primary, extra)
+    saved = None
+    if extra:
+        saved = str(_save(extra))
+        _clone(config, primary)
     _follow(config, primary)
     told.append(
         f"it had {len(extra)} transactions that {primary.name} lacks ({extra}); they are saved, and"
         f" it was cloned anew from {primary.name}"
+        if extra
+        else f"it follows {primary.name}; it had nothing of its own"
     )
-    return Rejoined(told, str(saved))
+    if not primary.is_writable:
+        told.append(_open(config, lock, primary))
+    return Rejoined(told, saved)
 
 
 def _whom_to_follow(view: View, itself: Server) -> Server:
-    """The primary; where nobody takes writes, the one that was promoted and is waited for.
+    """The primary; or one that is closed, and may wait for this very follower.
 
-    Such a one closed itself since nobody followed it, perhaps for want of this very server.
+    That is whom the others follow or, where they follow nobody, one that has all that they have.
     """
     primary = view.primary
-    if primary is not None and primary.is_writable:
-        return primary
     others = [server for server in view.answering if server.name != itself.name]
-    for head in others if primary is None else ():
-        # An old primary that came back does not ask for acknowledgements before it is opened.
-        was_promoted = not head.source and head.semi_sync_source
-        lacks = (itself.known - head.known).without_server(itself.server_uuid)
-        if was_promoted and not lacks and all(each.known <= head.known for each in others):
+    if primary is not None and primary.name == itself.name:
+        raise AgentError(primary.name, "is the primary", "./lab db.status")
+    heads = [primary] if primary else [server for server in others if not server.source]
+    for head in heads:
+        if head.is_writable or (head.answers and all(each.known <= head.known for each in others)):
             return head
     raise AgentError(
         "the databases", "there is no primary to follow", "./lab db.failover, then again"
     )
+
+
+def _refuse_what_may_count(view: View, itself: Server, head: Server, extra: GtidSet) -> None:
+    """Raise AgentError where some of these could have been acknowledged.
+
+    Nobody who answers has them. So they were not, if too few are away to have done it; nor if the
+    head has what a third server wrote since: that one began with all that was acknowledged before.
+    """
+    away = [server.name for server in view.servers.values() if not server.answers]
+    since = (head.known - itself.known).without_server(head.server_uuid)
+    is_own = not extra.without_server(itself.server_uuid)
+    if is_own and (since or len(away) < view.config.acknowledgements):
+        return
+    raise AgentError(
+        itself.name,
+        f"has transactions that {head.name} lacks ({extra}), and {' and '.join(away) or 'others'}"
+        " may have them, too: then they were acknowledged; nothing was changed",
+        "bring all back (./lab up), then again",
+    )
+
+
+def _open(config: Config, lock: Lock, head: Server) -> str:
+    """Let it take writes again, if that is enough of them."""
+    with Cluster(config) as cluster:
+        followers = [each for each in cluster.view().followers_of(head) if each.is_replicating]
+        if len(followers) < config.acknowledgements:
+            return f"{head.name} is closed to writes, and waits for another follower"
+        lock.confirm()
+        session = cluster.session(head.name)
+        steps.acknowledge_losslessly(session, config)
+        steps.open_to_writes(session)
+    return f"{head.name} takes writes again"
 
 
 def _read_again(config: Config, itself: Server) -> Server:
