@@ -10,7 +10,7 @@ from provision.resources.facts import Fact, FactKind, Snapshot
 from provision.resources.file import File
 from provision.resources.stamps import remember_loaded, stamp_path
 
-START_TIMEOUT_S = 120
+START_TIMEOUT_S = 300
 SETTLE_TIMEOUT_S = 30
 _SETTLED = """
 while state=$(systemctl show --property=ActiveState --value -- {unit}); do

@@ -13,7 +13,7 @@ PROVIDER = "--provider=libvirt"
 NOTHING_CHANGED = re.compile(r"^0 changed, \d+ unchanged, 0 failed$", re.MULTILINE)
 BOX_S = 120
 BOOT_S = 900
-PROVISION_S = 1500
+PROVISION_S = 2700
 VERIFY_S = 600
 DESTROY_S = 180
 

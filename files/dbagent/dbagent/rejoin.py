@@ -1,7 +1,7 @@
 """Rejoin: a server that has been away, or was primary, follows the primary again."""
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from dbagent.gtid import GtidSet
 from dbagent.literals import literal
 from dbagent.lock import Lock
 from dbagent.mysql import Session, local, number_of
+from dbagent.opening import open_primary
 from dbagent.polling import is_reached
 from dbagent.server import Server
 from dbagent.survey import FAILURES, Cluster, View
@@ -21,6 +22,8 @@ START_S = 60
 CLONE_S = 3600
 RESTART_S = 120
 FOLLOW_S = 30
+OPENING_S = 5
+"""Its own agent may just be opening it."""
 # The server restarts itself at the end of CLONE, so the client may lose its connection.
 CLONE_ENDS = frozenset({2006, 2013, 3707})
 
@@ -46,11 +49,14 @@ def rejoin(config: Config, by: str) -> Rejoined:
             "MySQL does not start",
             f"./lab ssh {config.machine} sudo journalctl -u mysql",
         )
-    with Lock(config, f"rejoin of {config.machine}", by) as lock:
-        return _rejoin(config, lock)
+    with Lock(config, f"rejoin of {config.machine}", by):
+        done, primary = _rejoin(config)
+    if not primary.is_writable:
+        done.told.append(_open(config, by, primary))
+    return done
 
 
-def _rejoin(config: Config, lock: Lock) -> Rejoined:
+def _rejoin(config: Config) -> tuple[Rejoined, Server]:
     with Cluster(config) as cluster:
         view = cluster.view()
         itself = view.servers[config.machine]
@@ -73,9 +79,7 @@ def _rejoin(config: Config, lock: Lock) -> Rejoined:
         if extra
         else f"it follows {primary.name}; it had nothing of its own"
     )
-    if not primary.is_writable:
-        told.append(_open(config, lock, primary))
-    return Rejoined(told, saved)
+    return Rejoined(told, saved), primary
 
 
 def _whom_to_follow(view: View, itself: Server) -> Server:
@@ -115,17 +119,24 @@ def _refuse_what_may_count(view: View, itself: Server, head: Server, extra: Gtid
     )
 
 
-def _open(config: Config, lock: Lock, head: Server) -> str:
-    """Let it take writes again, if that is enough of them."""
-    with Cluster(config) as cluster:
-        followers = [each for each in cluster.view().followers_of(head) if each.is_replicating]
-        if len(followers) < config.acknowledgements:
-            return f"{head.name} is closed to writes, and waits for another follower"
-        lock.confirm()
-        session = cluster.session(head.name)
-        steps.acknowledge_losslessly(session, config)
-        steps.open_to_writes(session)
-    return f"{head.name} takes writes again"
+def _open(config: Config, by: str, head: Server) -> str:
+    """Let it take writes again, if that is enough of them; under a lock of its own.
+
+    A server that was cloned anew has lost its part of the lock, as it restarted in between.
+    """
+
+    def trouble() -> str:
+        with Cluster(config) as cluster:
+            view = cluster.view()
+        followers = [each for each in view.followers_of(head) if each.is_replicating]
+        needed = config.acknowledgements - len(followers)
+        return f"it waits for {needed} more to follow it" if needed > 0 else ""
+
+    try:
+        told = open_primary(replace(config, machine=head.name), by, trouble, OPENING_S)
+    except AgentError as error:
+        return f"{error.where} {error.what}"
+    return "; ".join(told)
 
 
 def _read_again(config: Config, itself: Server) -> Server:
