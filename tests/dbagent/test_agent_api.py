@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
 
@@ -114,6 +115,25 @@ class TestOverHttp:
             client.sendall(b"GET /ali")
         self.test_answer_of_the_next_one(port)
         assert capfd.readouterr().err == ""
+
+    def test_clients_that_are_slow_to_ask_keep_nobody_waiting(self, port: int) -> None:
+        with ExitStack() as slow:
+            for _ in range(20):
+                client = slow.enter_context(socket.create_connection(("127.0.0.1", port)))
+                client.sendall(b"GET /ali")
+            self.test_answer_of_the_next_one(port)
+            client.sendall(b"ve HTTP/1.0\r\n\r\n")
+            assert client.recv(1000).startswith(b"HTTP/1.1 200 OK")
+
+    def test_whole_question_is_answered_without_a_thread(
+        self, port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def no_thread(thread: threading.Thread) -> None:
+            pytest.fail("a thread was started")
+
+        monkeypatch.setattr(module, "_has_asked", lambda client: True)
+        monkeypatch.setattr(threading.Thread, "start", no_thread)
+        self.test_answer_of_the_next_one(port)
 
     def test_answer_of_the_next_one(self, port: int) -> None:
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=5)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from dbagent import fencing
-from dbagent.fencing import RESTARTING_S, fence, fence_for_stop, is_restarting
+from dbagent.fencing import RESTARTING_S, UNKNOWN, fence, fence_for_stop, is_restarting
 
 from tests.dbagent.fakes import Clock, gtids
 from tests.dbagent.mysqlds import GONE, NO_ROUTE, FakeSession, Mysqld, Mysqlds
@@ -98,6 +98,34 @@ def test_server_that_does_not_run_needs_no_kill(machine: Machine) -> None:
     machine.process = 0
     assert fence() == "was not running"
     assert not machine.was_killed
+
+
+@pytest.mark.parametrize(
+    ("said", "process"),
+    [("100\n", 100), ("0\n", 0), ("", UNKNOWN), ("Failed to connect\n", UNKNOWN)],
+)
+def test_process_is_what_systemd_says(
+    monkeypatch: pytest.MonkeyPatch, said: str, process: int
+) -> None:
+    monkeypatch.setattr(
+        subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 0, said, "")
+    )
+    assert fencing.process() == process
+
+
+def test_process_is_unknown_while_systemd_is_too_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: list[str], *, timeout: float, **_: object) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert fencing.process() == UNKNOWN
+
+
+def test_server_that_may_run_is_killed(machine: Machine) -> None:
+    machine.mysqlds.kill("db-1")
+    machine.process = UNKNOWN
+    assert fence().startswith("was killed")
+    assert machine.was_killed
 
 
 class TestStop:

@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from dbagent.watch import CLOSE_AFTER_S, HUNG_S, LEAST_ROOM_B
+from dbagent import watch as module
+from dbagent.fencing import UNKNOWN
+from dbagent.watch import CLOSE_AFTER_S, GONE_S, HUNG_S, LEAST_ROOM_B
 
 from tests.dbagent.fakes import Clock, dead, follower, primary_of, replica_of, server_of
 from tests.dbagent.watching import Watched, install
@@ -204,14 +206,44 @@ class TestHanging:
         assert watched.opened == ["the agent on db-1"]
 
 
-def test_word_of_a_primary_says_whether_it_is_closed_for_good(watched: Watched) -> None:
-    def is_closed() -> bool:
+class TestIsClosed:
+    """What a primary tells its peers: whether it takes no writes, and won't when it wakes up."""
+
+    def is_closed(self, watched: Watched) -> bool:
+        watched.look()
         return bool(watched.watch.status("db-2")["closed"])
 
-    assert not is_closed()
-    watched.server = CLOSED
-    assert is_closed()
-    watched.server = dead("db-1")
-    assert not is_closed()
-    watched.process = 0
-    assert is_closed()
+    def test_server_that_answers_says_so(self, watched: Watched) -> None:
+        assert not self.is_closed(watched)
+        watched.server = CLOSED
+        assert self.is_closed(watched)
+
+    @pytest.mark.parametrize(("process", "is_closed"), [(100, False), (0, True), (UNKNOWN, False)])
+    def test_server_that_does_not_answer_is_closed_if_it_does_not_run(
+        self, watched: Watched, process: int, is_closed: bool
+    ) -> None:
+        watched.server, watched.process = dead("db-1"), process
+        assert self.is_closed(watched) == is_closed
+
+    def test_that_it_did_not_run_counts_for_a_moment(self, watched: Watched, clock: Clock) -> None:
+        """It may have been started since."""
+        watched.server, watched.process = dead("db-1"), 0
+        assert self.is_closed(watched)
+        clock.sleep(GONE_S + 0.1)
+        assert not watched.watch.status("db-2")["closed"]
+
+    def test_question_of_a_peer_starts_no_program(
+        self, watched: Watched, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Or a machine that is too busy to answer would get busier with each of them."""
+        watched.server = dead("db-1")
+        watched.look()
+        monkeypatch.setattr(module, "process", lambda: pytest.fail("systemd was asked"))
+        assert not watched.watch.status("db-2")["closed"]
+
+
+def test_hanging_server_is_not_killed_while_systemd_says_nothing(watched: Watched) -> None:
+    watched.look()
+    watched.server, watched.process = dead("db-1"), UNKNOWN
+    watched.look(for_s=HUNG_S + 2)
+    assert watched.fenced == 0

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from dbagent.watch import Watch
 
 QUESTION_S = 5
+END = b"\r\n\r\n"
 LONGEST_QUESTION_B = 8192
 FIRST_PASSED = 3
 
@@ -67,7 +68,7 @@ def serve(watch: Watch) -> None:
         def handle(self) -> None:
             self.request.settimeout(QUESTION_S)
             request = b""
-            while b"\r\n\r\n" not in request and len(request) < LONGEST_QUESTION_B:
+            while END not in request and len(request) < LONGEST_QUESTION_B:
                 chunk = self.request.recv(LONGEST_QUESTION_B)
                 if not chunk:
                     return
@@ -82,11 +83,31 @@ def serve(watch: Watch) -> None:
 
 
 class Server(ThreadingMixIn, TCPServer):
-    """One thread a question; who hangs up before the answer is not worth a word."""
+    """Answers at once; who is slow to ask is waited for by a thread of its own.
+
+    An answer waits for nothing, so it needs no thread, and many questions at once on a busy machine
+    don't become as many threads. Who hangs up before the answer is not worth a word.
+    """
 
     daemon_threads = True
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Take one question."""
+        if _has_asked(request):
+            self.process_request_thread(request, client_address)
+        else:
+            super().process_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Report what is wrong here, not that a client is gone."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
+
+
+def _has_asked(client: socket.socket) -> bool:
+    """Whether the whole question is there already."""
+    try:
+        seen = client.recv(LONGEST_QUESTION_B, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except OSError:
+        return False
+    return END in seen

@@ -20,6 +20,8 @@ _WAITING = (
 STOPPED = Path("/run/dbagent.stopped")
 RESTARTING_S = 30
 UNIT = "mysql.service"
+UNKNOWN = -1
+SYSTEMD_S = 10
 
 
 def fence_for_stop() -> str:
@@ -75,15 +77,23 @@ def _waiting(session: Session) -> int:
 
 def _kill(why: str) -> str:
     """End mysqld at once, as a crash would; systemd starts it again."""
-    if not process():
+    if process() == 0:
         return "was not running"
     subprocess.run(["systemctl", "kill", "--signal=KILL", UNIT], check=False, timeout=5)
     return f"was killed, and comes back read-only ({why})"
 
 
 def process() -> int:
-    """The process id of mysqld, 0 where it does not run."""
-    return int(_property("MainPID") or 0)
+    """The process id of mysqld; 0 where it does not run, UNKNOWN where systemd doesn't say so."""
+    command = ["systemctl", "show", "--property=MainPID", "--value", UNIT]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=SYSTEMD_S
+        )
+    except subprocess.TimeoutExpired:
+        return UNKNOWN
+    said = done.stdout.strip()
+    return int(said) if said.isdigit() else UNKNOWN
 
 
 def start(within_s: float) -> bool:
@@ -106,9 +116,3 @@ def answers() -> bool:
     finally:
         session.close()
     return True
-
-
-def _property(name: str) -> str:
-    command = ["systemctl", "show", f"--property={name}", "--value", UNIT]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
-    return done.stdout.strip()

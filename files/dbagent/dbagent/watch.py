@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dbagent.config import AgentError, Config
-from dbagent.fencing import fence, is_restarting, process
+from dbagent.fencing import UNKNOWN, fence, is_restarting, process
 from dbagent.health import HEARTBEAT_S, Monitor
 from dbagent.opening import open_primary
 from dbagent.peers import Word, words
@@ -41,6 +41,8 @@ AGAIN_AFTER_S = 5.0
 """How long a failover that was refused is left alone."""
 ACTED = Path("/var/lib/dbagent/acted")
 LONG_AGO_S = 1e9
+GONE_S = 1.0
+"""How long it counts that no process was found: none starts and takes writes within that."""
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +78,7 @@ class Watch:
         self._process = 0
         self._next_attempt = 0.0
         self._polled: dict[str, float] = {}
+        self._gone = -math.inf
 
     def start(self) -> None:
         """Watch in the background."""
@@ -92,15 +95,28 @@ class Watch:
     def look(self) -> None:
         """Look around once, and act where that is called for."""
         server = self.monitor.server
+        running = UNKNOWN if server.answers else self._look_for_process()
         if server.source:
             self._look_as_replica(server)
         elif not server.answers and self._process:
-            self._look_at_silence()
+            self._look_at_silence(running)
         elif server.semi_sync_source or self._closed_because:
             self._look_as_primary(server)
         else:
             self._process = 0
             self._alone.note(time.monotonic(), is_well=True)
+
+    def _look_for_process(self) -> int:
+        """Whether a server that doesn't answer runs at all, as `process` says it.
+
+        Only here is systemd asked, by one thread: each question starts a program, and who asks this
+        agent about a machine that is too busy to answer would make it busier.
+        """
+        began = time.monotonic()
+        running = process()
+        if running == 0:
+            self._gone = began
+        return running
 
     # As the primary
 
@@ -110,7 +126,7 @@ class Watch:
             self._closed_because = ""
             return
         began = time.monotonic()
-        self._process = (self._process or process()) if server.is_writable else 0
+        self._process = (self._process or max(0, process())) if server.is_writable else 0
         trouble = self._trouble(server)
         self._alone.note(began, is_well=not trouble)
         if self._alone.seconds > CLOSE_AFTER_S and server.is_writable:
@@ -120,13 +136,13 @@ class Watch:
         elif self._closed_because and server.answers and not trouble:
             self._open_again(server)
 
-    def _look_at_silence(self) -> None:
+    def _look_at_silence(self, running: int) -> None:
         """Kill a primary that hangs: it could wake up when another has taken its place.
 
         One that was started anew boots read-only, and may take its time.
         """
         self._alone.note(time.monotonic(), is_well=False)
-        if self._alone.seconds > HUNG_S and process() == self._process:
+        if self._alone.seconds > HUNG_S and running == self._process:
             self._closed_because = "it did not answer"
             log.warning("no answer for %.0f s: the server %s", self._alone.seconds, fence())
 
@@ -218,10 +234,11 @@ class Watch:
         """For how long this replica has seen no primary, in seconds."""
         return self._orphaned.seconds
 
-    @staticmethod
-    def _is_closed(server: Server) -> bool:
+    def _is_closed(self, server: Server) -> bool:
         """Whether it takes no writes, and will not when it wakes up."""
-        return not server.is_writable if server.answers else not process()
+        if server.answers:
+            return not server.is_writable
+        return time.monotonic() - self._gone < GONE_S
 
     def brief(self) -> dict[str, Any]:
         """What a person wants to see of a health check."""
