@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from testinfra.host import Host
 
+from checks.clocks import Offset
 from provision.topology import Machine, Role, Topology
 
 UNITS = (
@@ -115,10 +116,10 @@ class Output:
 
 @dataclass(frozen=True)
 class MachineFacts:
-    """The outputs by name, and the offset of the machine's clock from ours in seconds."""
+    """The outputs by name, and how far the machine's clock is ahead of ours."""
 
     outputs: Mapping[str, Output]
-    clock_offset_s: float
+    clock: Offset
 
     def __getitem__(self, name: str) -> Output:
         return self.outputs[name]
@@ -191,8 +192,7 @@ def read(host: Host, machine: Machine, topology: Topology) -> MachineFacts:
     if set(outputs) != set(commands):
         raise RuntimeError(answer.stderr.strip() or f"ssh or sudo ended with status {answer.rc}")
     before, after = (float(outputs[f"clock {when}"].text) for when in ("before", "after"))
-    # The way there and the way back, so that a slow connection counts on neither side.
-    return MachineFacts(outputs, ((before - began) + (after - ended)) / 2)
+    return MachineFacts(outputs, Offset(least_s=after - ended, most_s=before - began))
 
 
 def commands_for(machine: Machine, topology: Topology) -> dict[str, str]:

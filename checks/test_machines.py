@@ -4,11 +4,10 @@ On a server in use, people have units, sockets and files of their own, which are
 business: there only our own daemons are judged.
 """
 
-from statistics import median
-
 import pytest
 
 from checks import services
+from checks.clocks import apart_s
 from checks.expectations import expect, expect_equal
 from checks.lab import Lab
 from provision.topology import Machine, Role, Topology
@@ -29,8 +28,8 @@ def test_no_unit_has_failed(lab: Lab, machine: Machine) -> None:
 
 @pytest.mark.look("timedatectl")
 def test_clock_agrees_with_the_other_machines_within_a_second(lab: Lab, neighbour: Machine) -> None:
-    offsets = {name: facts.clock_offset_s for name, facts in lab.facts.items()}
-    apart = offsets[neighbour.name] - median(offsets.values())
+    everyone = [facts.clock for facts in lab.facts.values()]
+    apart = apart_s(lab.facts[neighbour.name].clock, everyone)
     expect(
         abs(apart) <= CLOCKS_AGREE_WITHIN_S,
         expected=f"at most {CLOCKS_AGREE_WITHIN_S:g} s from the others",

@@ -78,6 +78,7 @@ def _config(machine: Machine, site: Site) -> File:
         "max_lag_s": topology.database.max_lag_s,
         "automatic": topology.database.failover == "automatic",
         "pause_s": topology.database.failover_pause_s,
+        "patience": topology.patience,
     }
     return File(
         DATABASE_AGENT_CONFIG,

@@ -27,6 +27,7 @@ def _config(machine: Machine, site: Site) -> str:
         address=machine.address,
         domain=topology.domain,
         ports=topology.ports,
+        patience=topology.patience,
         readiness=topology.application.readiness,
         passive=topology.load_balancing == "active-passive",
         is_front_door=machine.has(Role.HAPROXY),

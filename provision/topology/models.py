@@ -41,6 +41,7 @@ _LoadBalancing = Annotated[LoadBalancing, Checked(values.one_of(*get_args(LoadBa
 _ExpiredRelease = Annotated[ExpiredRelease, Checked(values.one_of(*get_args(ExpiredRelease)))]
 _Failover = Annotated[Failover, Checked(values.one_of(*get_args(Failover)))]
 _Seconds = Annotated[int, Checked(values.whole_number(1, 86_400))]
+_Patience = Annotated[int, Checked(values.whole_number(1, 20))]
 _Days = Annotated[int, Checked(values.whole_number(1, 3_650))]
 _UrlPath = Annotated[str, Checked(values.url_path)]
 _Package = Annotated[str, Checked(values.package)]
@@ -175,13 +176,18 @@ class Backups:
 
 @dataclass(frozen=True, kw_only=True)
 class Topology:
-    """The whole lab, as `load` found it in the file at `path`; machines in the file's order."""
+    """The whole lab, as `load` found it in the file at `path`; machines in the file's order.
+
+    With `patience` over 1 health checks are that many times rarer, and their time limits and those
+    of the database agents as many times longer.
+    """
 
     name: Annotated[str, Checked(values.lab_name)]
     domain: Annotated[str, Checked(addressing.domain)]
     network: Annotated[IPv4Network, Checked(addressing.network)]
     provider: _Provider
     load_balancing: _LoadBalancing
+    patience: _Patience = 1
     application: Application
     ports: Ports = Ports()
     database: DataTier = DataTier()

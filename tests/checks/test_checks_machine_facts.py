@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from checks.clocks import Offset
 from checks.machine_facts import EVERYWHERE, MachineFacts, Output, commands_for, parse, script
 from provision.topology import load
 from tests.checks.shapes import TEN, write_shape
@@ -10,7 +11,7 @@ from tests.checks.shapes import TEN, write_shape
 
 def facts(**texts: str) -> MachineFacts:
     names = {name.replace("_", " "): Output(text, 0) for name, text in texts.items()}
-    return MachineFacts(names, clock_offset_s=0.0)
+    return MachineFacts(names, clock=Offset(0, 0))
 
 
 def test_script_keeps_outputs_and_statuses_apart() -> None:

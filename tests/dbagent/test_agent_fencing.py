@@ -22,7 +22,7 @@ class Machine:
         self.process = 100
         self.commands: list[list[str]] = []
 
-    def local(self) -> FakeSession:
+    def local(self, patience: float = 1) -> FakeSession:
         return self.mysqlds.dial(self.mysqlds.config, self.mysqlds.config.peer("db-1"))
 
     def run(self, command: list[str], **_: object) -> subprocess.CompletedProcess[str]:

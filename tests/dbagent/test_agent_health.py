@@ -92,7 +92,7 @@ class FakeServer:
         self.sessions = 0
         self.dialled = 0
 
-    def dial(self) -> Session:
+    def dial(self, patience: float) -> Session:
         self.sessions += 1
         self.dialled += 1
         return cast("Session", self)

@@ -141,7 +141,7 @@ def test_rejoin_says_where_its_own_transactions_are(
 
 
 def test_fence_says_what_it_did(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "fence", lambda: "is read-only now")
+    monkeypatch.setattr(module, "fence", lambda patience: "is read-only now")
     assert run("fence").answer == {"told": ["db-1 is read-only now"]}
 
 

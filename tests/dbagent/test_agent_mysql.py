@@ -2,11 +2,12 @@
 
 import ssl
 from typing import Any
+from unittest.mock import create_autospec
 
 import pymysql
 import pytest
 from dbagent.literals import literal
-from dbagent.mysql import CONNECT_S, OFF_S, Session, dial, number_of
+from dbagent.mysql import CONNECT_S, OFF_S, Session, dial, local, number_of
 from dbagent.server import NEVER_HEARD_S, read_server
 
 from tests.dbagent.fakes import config_of, gtids, uuid_of
@@ -98,6 +99,15 @@ def test_machine_that_is_off_is_waited_for_shortly(
     config = config_of(3, off=frozenset({"db-3"}))
     dial(config, config.peer(name))
     assert seen == [waited_s]
+
+
+def test_slow_machines_get_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = create_autospec(pymysql.connections.Connection, instance=True)
+    connect = create_autospec(pymysql.connect, return_value=connection)
+    monkeypatch.setattr(pymysql, "connect", connect)
+    local(6).rows("SELECT 1", answer_s=2)
+    assert connect.call_args.kwargs["connect_timeout"] == CONNECT_S * 6
+    assert connection._read_timeout == 12
 
 
 @pytest.mark.parametrize(("text", "quoted"), [("plain", "'plain'"), ("it's", "'it''s'")])

@@ -33,10 +33,10 @@ class Machine:
             self.mysqlds.boot("db-1")
         return self.can_start
 
-    def local(self) -> FakeSession:
+    def local(self, patience: float = 1) -> FakeSession:
         return self.mysqlds.dial(self.mysqlds.config, self.mysqlds.config.peer("db-1"))
 
-    def fence(self) -> str:
+    def fence(self, patience: float = 1) -> str:
         self.server.read_only = self.server.super_read_only = True
         return "was read-only already"
 
@@ -121,7 +121,7 @@ def test_commits_that_came_through_when_it_was_killed_are_found(
 ) -> None:
     """They were hanging before, so that nobody saw them."""
 
-    def fence() -> str:
+    def fence(patience: float) -> str:
         machine.mysqlds.kill("db-1", agent=False)
         machine.server.hanging = OWN
         machine.mysqlds.boot("db-1")

@@ -206,6 +206,18 @@ class TestHanging:
         assert watched.opened == ["the agent on db-1"]
 
 
+def test_patient_primary_waits_longer_before_it_closes(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, tmp_path: Path
+) -> None:
+    watched = install(monkeypatch, clock, tmp_path, 3, patience=6)
+    watched.server = OPEN
+    watched.look()
+    watched.look(for_s=6 * CLOSE_AFTER_S - 1)
+    assert watched.fenced == 0
+    watched.look(for_s=2)
+    assert watched.fenced == 1
+
+
 class TestIsClosed:
     """What a primary tells its peers: whether it takes no writes, and won't when it wakes up."""
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from dbagent import watch as module
+from dbagent.health import HEARTBEAT_S
 from dbagent.peers import Word
 from dbagent.watch import (
     LONG_AGO_S,
     NEXT_IN_LINE_S,
-    SILENT_S,
+    OVERDUE_S,
     SUSPECT_S,
     acted_s,
     remember_acting,
@@ -73,14 +74,22 @@ class TestSuspicion:
         hung = replace(PRIMARY, answers=False)
         assert self._suspects_s(watched, hung) == pytest.approx(10, abs=0.5)
 
+    def test_patience_is_for_the_link_too(self, make_watched: MakeWatched) -> None:
+        patient = make_watched(patience=6)
+        heard_s = HEARTBEAT_S + 6 * OVERDUE_S
+        assert self._suspects_s(patient, silent_s=heard_s - 0.1) == 0
+        assert self._suspects_s(patient, silent_s=heard_s) == pytest.approx(10, abs=0.5)
+
     def test_one_that_restarts_on_purpose_is_not(self, watched: Watched) -> None:
         restarting = replace(PRIMARY, answers=False, is_restarting=True)
         assert self._suspects_s(watched, restarting) == 0
 
     def test_none_while_it_is_heard_of_though_its_agent_is_away(self, watched: Watched) -> None:
-        assert self._suspects_s(watched, silent_s=SILENT_S - 0.1) == 0
+        assert self._suspects_s(watched, silent_s=HEARTBEAT_S + OVERDUE_S - 0.1) == 0
 
-    @pytest.mark.parametrize("facts", [{"receiver": "CONNECTING"}, {"silent_s": SILENT_S}])
+    @pytest.mark.parametrize(
+        "facts", [{"receiver": "CONNECTING"}, {"silent_s": HEARTBEAT_S + OVERDUE_S}]
+    )
     def test_one_that_is_lost_and_whose_agent_is_away_is_suspicious(
         self, watched: Watched, facts: dict[str, Any]
     ) -> None:

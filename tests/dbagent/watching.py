@@ -65,7 +65,7 @@ class Watched:
     def words(self, config: Config, peers: tuple[Peer, ...]) -> dict[str, Word]:
         return {peer.name: self.said[peer.name] for peer in peers if peer.name in self.said}
 
-    def fence(self) -> str:
+    def fence(self, patience: float = 1) -> str:
         """Close it; one that hangs is killed, and starts anew."""
         self.fenced += 1
         if self.server.answers:

@@ -21,7 +21,6 @@ NOTHING_CHANGED = re.compile(r"^0 changed, \d+ unchanged, 0 failed$", re.MULTILI
 
 def kill_and_finish(sandbox: Sandbox, moment_s: float) -> str:
     """Kill a run on fresh machines after `moment_s` seconds; return what was wrong afterwards."""
-    sandbox.rewrite(NOTHING_PREINSTALLED)
     sandbox.inv("destroy")
     sandbox.lab().up()
     sandbox.inv_killed("provision", after_s=moment_s)
@@ -57,6 +56,7 @@ def main() -> int:
 
 def _report(sandbox: Sandbox, moment_s: float) -> bool:
     sandbox.restore()
+    sandbox.rewrite(NOTHING_PREINSTALLED)
     wrong = kill_and_finish(sandbox, moment_s)
     print(f"killed after {moment_s:5.1f} s: {wrong or 'finished by the next run'}", flush=True)
     return bool(wrong)

@@ -13,7 +13,7 @@ from tests.e2e.kill_runs import NOTHING_CHANGED, kill_and_finish
 from tests.e2e.sandbox import NETWORK, NOTHING_PREINSTALLED, Sandbox, eventually, random_moments
 from tests.e2e.traces import Traces
 
-KILLS = 3
+KILLS = 2
 SEED = 2
 
 
@@ -287,8 +287,14 @@ def test_provisioning_needs_nothing_preinstalled(sandbox: Sandbox) -> None:
     assert NOTHING_CHANGED.search(sandbox.inv("provision").output)
 
 
-@pytest.mark.parametrize("moment_s", random_moments(KILLS, 30, SEED))
+@pytest.mark.parametrize("moment_s", random_moments(KILLS, 12, SEED))
 def test_killed_provisioning_is_finished_by_the_next_run(sandbox: Sandbox, moment_s: float) -> None:
+    assert kill_and_finish(sandbox, moment_s) == ""
+
+
+def test_killed_installation_of_packages_is_finished_by_the_next_run(sandbox: Sandbox) -> None:
+    sandbox.rewrite(NOTHING_PREINSTALLED)
+    [moment_s] = random_moments(1, 16, SEED)
     assert kill_and_finish(sandbox, moment_s) == ""
 
 

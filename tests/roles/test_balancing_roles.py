@@ -130,6 +130,20 @@ def test_ways_to_the_databases_are_open_to_this_machine_alone() -> None:
     assert binds == ["127.0.0.1:1", "127.0.0.1:2"]
 
 
+def test_checks_are_rarer_and_wait_longer_where_machines_are_slow() -> None:
+    patient = _haproxy(variant(patience=6), SOLO).content
+    assert re.findall(r" inter (\S+) fastinter (\S+)", patient) == [
+        ("3000ms", "1500ms"),
+        ("1500ms", "600ms"),
+    ]
+    assert re.findall(r"timeout (?:check|connect) (\S+)", patient) == [
+        "12s",
+        "3000ms",
+        "3000ms",
+        "6s",
+    ]
+
+
 @pytest.mark.parametrize("backend", ["primary", "replicas", "any_database"])
 def test_every_database_is_asked_by_its_agent_in_every_backend(backend: str) -> None:
     text = _haproxy(variant(ports=Ports(mysql=3, database_agent=4)), WEB).content

@@ -58,7 +58,8 @@ def test_limits_are_the_topologys() -> None:
     config = _config(site=site_of(topology))
     assert (config.max_lag_s, config.automatic, config.pause_s) == (2, True, 60)
     assert (config.mysql_port, config.agent_port) == (1, 2)
-    assert not _config().automatic
+    assert (_config().automatic, _config().patience) == (False, 1)
+    assert _config(site=site_of(variant(patience=6))).patience == 6
 
 
 def test_agent_and_provisioning_wait_for_as_many_acknowledgements() -> None:

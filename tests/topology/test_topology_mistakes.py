@@ -112,6 +112,8 @@ VALUES: list[Case] = [
         5,
         "active-active, active-passive",
     ),
+    (NAME, f"{NAME}\npatience: 0", "patience", 2, "from 1 to 20"),
+    (NAME, f"{NAME}\npatience: 1.5", "patience", 2, "1.5 is not a whole number"),
     (BALANCING, "load_balancing: true", "load_balancing", 5, "true is not one of"),
     ("cpus: 1", "cpus: 0", f"{LB}.cpus", 19, "0 is not a whole number from 1 to 64"),
     ("cpus: 1", "cpus: 65", f"{LB}.cpus", 19, "from 1 to 64"),

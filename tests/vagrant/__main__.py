@@ -6,8 +6,9 @@ A command of its own, since it takes about an hour on two cores:
 
 It needs a Debian host, root, and no hardware virtualisation: processors are emulated. What it
 installs it says first. A fresh clone of this repository is what runs; of its topology.yml only the
-box is changed, to one that is built here and kept for the next time. libvirt runs in mounts, a
-network and processes of its own, which end with this command, whatever becomes of it.
+box is changed, to one that is built here and kept for the next time, and `patience`, since emulated
+processors are slow. libvirt runs in mounts, a network and processes of its own, which end with this
+command, whatever becomes of it.
 """
 
 import argparse
@@ -72,7 +73,7 @@ def _furnish(scratch: Scratch, recipe: Recipe, uncommitted: bool) -> None:
     LOGS.mkdir(parents=True)
     _say("cloning this repository, and setting up the clone's own environment")
     checkout.clone(scratch, uncommitted=uncommitted)
-    checkout.name_box(scratch, recipe.version)
+    checkout.adapt_topology(scratch, recipe.version)
     checkout.set_up(scratch)
 
 

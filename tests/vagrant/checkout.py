@@ -5,6 +5,8 @@ import shutil
 from provision.lab.command import run
 from tests.vagrant.places import BOX, ROOT, Scratch
 
+PATIENCE = 6
+"""Emulated processors are 8 to 24 times slower, and have work of their own beside the checks."""
 SETTINGS = ROOT / "tests/vagrant/home/Vagrantfile"
 
 
@@ -17,11 +19,12 @@ def clone(scratch: Scratch, *, uncommitted: bool) -> None:
     shutil.copy(SETTINGS, scratch.vagrant_home)
 
 
-def name_box(scratch: Scratch, version: str) -> None:
-    """Have topology.yml ask for the box that was built here."""
+def adapt_topology(scratch: Scratch, version: str) -> None:
+    """Have topology.yml ask for the box that was built here, and for the patience that it needs."""
     file = scratch.clone / "topology.yml"
     wish = f"vagrant: {{box: {BOX}, box_version: {version}}}\n"
-    file.write_text(file.read_text() + wish)
+    text = file.read_text().replace("\npatience: 1\n", f"\npatience: {PATIENCE}\n")
+    file.write_text(text + wish)
 
 
 def set_up(scratch: Scratch) -> None:

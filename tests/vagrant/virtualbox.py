@@ -70,7 +70,7 @@ def _furnish(scratch: Scratch, uncommitted: bool) -> None:
     scratch.home.mkdir()
     _say("cloning this repository")
     checkout.clone(scratch, uncommitted=uncommitted)
-    checkout.name_box(scratch, BOX_VERSION)
+    checkout.adapt_topology(scratch, BOX_VERSION)
 
 
 def _go_inside(scratch: Scratch) -> int:

@@ -76,7 +76,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
             return {"told": _open(config, options)}
         case _:
             closing = fence_for_stop if options.command == "stop" else fence
-            return {"told": [f"{config.machine} {closing()}"]}
+            return {"told": [f"{config.machine} {closing(config.patience)}"]}
 
 
 def _open(config: Config, options: argparse.Namespace) -> list[str]:

@@ -36,6 +36,8 @@ class Peer:
 class Config:
     """The agent's settings; `machine` is the one that it runs on.
 
+    `patience`: how many times longer than usual everything may take, and how many times more rarely
+    servers are looked at, where machines are slow (see topology.yml).
     `off`: machines that whoever runs a command did not reach in time (see `mysql.dial`).
     """
 
@@ -50,6 +52,7 @@ class Config:
     max_lag_s: float
     automatic: bool
     pause_s: float
+    patience: float = 1
     off: frozenset[str] = frozenset()
 
     @classmethod

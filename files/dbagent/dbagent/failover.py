@@ -107,7 +107,8 @@ def _await_closed(cluster: Cluster, old: Server | None, survivors: list[Server])
         return
     # An agent that is gone is not asked again and again: each time would cost a time-out.
     asked = (old, *survivors) if words(config, (config.peer(old.name),)) else tuple(survivors)
-    is_reached(lambda: _is_closed(config, old, asked), CLOSED_AFTER_S + 1, poll_s=0.05)
+    within_s = (CLOSED_AFTER_S + 1) * config.patience
+    is_reached(lambda: _is_closed(config, old, asked), within_s, poll_s=0.05)
 
 
 def _close(cluster: Cluster, old: Server) -> bool:
@@ -123,7 +124,8 @@ def _is_closed(config: Config, old: Server, asked: Iterable[Server]) -> bool:
     said = words(config, tuple(config.peer(name) for name in {each.name for each in asked}))
     if old.name in said:
         return said[old.name].closed
-    return bool(said) and all(word.polled_s >= CLOSED_AFTER_S for word in said.values())
+    closed_after_s = CLOSED_AFTER_S * config.patience
+    return bool(said) and all(word.polled_s >= closed_after_s for word in said.values())
 
 
 def _promote_best(lock: Lock, cluster: Cluster, names: list[str]) -> Report:

@@ -24,7 +24,7 @@ UNKNOWN = -1
 SYSTEMD_S = 10
 
 
-def fence_for_stop() -> str:
+def fence_for_stop(patience: float = 1) -> str:
     """Close the server because systemd is about to stop it, and note that this was asked for.
 
     A server that is stopped in peace acknowledges what waits for an acknowledgement, which nobody
@@ -34,7 +34,7 @@ def fence_for_stop() -> str:
     if "MAINPID" not in os.environ:
         return "has ended by itself"
     STOPPED.touch()
-    return fence(is_urgent=False)
+    return fence(patience, is_urgent=False)
 
 
 def is_restarting() -> bool:
@@ -45,7 +45,7 @@ def is_restarting() -> bool:
         return False
 
 
-def fence(*, is_urgent: bool = True) -> str:
+def fence(patience: float = 1, *, is_urgent: bool = True) -> str:
     """Close the local server to writes, and say how.
 
     Where commits hang that nobody acknowledges, it can't be closed while it runs: then it is
@@ -53,14 +53,14 @@ def fence(*, is_urgent: bool = True) -> str:
     closed, with its data.
     """
     try:
-        session = local()
+        session = local(patience)
     except FAILURES:
         return _kill("it did not answer")
     try:
         server = read_server(session, "", "", answer_s=CLOSE_S)
         if server.super_read_only:
             return "was read-only already"
-        if is_urgent and not is_reached(lambda: _waiting(session) == 0, PATIENCE_S):
+        if is_urgent and not is_reached(lambda: _waiting(session) == 0, PATIENCE_S * patience):
             return _kill("commits waited for an acknowledgement")
         steps.close_to_writes(session, CLOSE_S)
     except FAILURES as error:

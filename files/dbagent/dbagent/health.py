@@ -68,7 +68,7 @@ class Monitor:
     @property
     def server(self) -> Server:
         """The last sample; one that is too old counts as no answer."""
-        fresh = time.monotonic() - self._sampled < STALE_S
+        fresh = time.monotonic() - self._sampled < STALE_S * self._config.patience
         return self._server if fresh else self._unknown
 
     @property
@@ -98,12 +98,12 @@ class Monitor:
             except Exception:  # a monitor that ends by an unforeseen error would say no for ever
                 log.exception("sampling failed")
                 self._drop()
-            time.sleep(INTERVAL_S)
+            time.sleep(INTERVAL_S * self._config.patience)
 
     def sample(self) -> None:
         """Ask the server once."""
         try:
-            self._session = self._session or local()
+            self._session = self._session or local(self._config.patience)
             server = read_server(self._session, self._config.machine, self._unknown.address)
         except FAILURES as error:
             self._drop()

@@ -18,15 +18,21 @@ Row = dict[str, Any]
 
 
 class Session:
-    """One connection; statements run at once, and each answer is awaited for `answer_s` seconds."""
+    """One connection; statements run at once, and each answer is awaited for `answer_s` seconds.
 
-    def __init__(self, connection: "pymysql.connections.Connection[DictCursor]") -> None:
+    Or `patience` times as long, where machines are slow.
+    """
+
+    def __init__(
+        self, connection: "pymysql.connections.Connection[DictCursor]", patience: float = 1
+    ) -> None:
         self._connection = connection
+        self._patience = patience
 
     def rows(self, statement: str, *values: object, answer_s: float = ANSWER_S) -> list[Row]:
         """Run one statement and return its rows; raises pymysql.err.MySQLError."""
         # There is no public way to change the time-out of an open connection.
-        self._connection._read_timeout = answer_s  # type: ignore[attr-defined]
+        self._connection._read_timeout = answer_s * self._patience  # type: ignore[attr-defined]
         with self._connection.cursor() as cursor:
             cursor.execute(statement, values or None)
             return list(cursor.fetchall())
@@ -62,14 +68,16 @@ def dial(config: Config, peer: Peer, program: str = "dbagent") -> Session:
             password=config.manager.password,
             ssl=context,
             program_name=program,
-            **_common(OFF_S if peer.name in config.off else CONNECT_S),
-        )
+            **_common((OFF_S if peer.name in config.off else CONNECT_S) * config.patience),
+        ),
+        config.patience,
     )
 
 
-def local() -> Session:
+def local(patience: float = 1) -> Session:
     """Connect to this machine's server as root, which needs no password here."""
-    return Session(pymysql.connect(unix_socket=SOCKET, user="root", **_common(CONNECT_S)))
+    limits = _common(CONNECT_S * patience)
+    return Session(pymysql.connect(unix_socket=SOCKET, user="root", **limits), patience)
 
 
 def _common(connect_s: float) -> dict[str, Any]:

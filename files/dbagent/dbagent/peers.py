@@ -36,7 +36,9 @@ class Word:
 
 def word_of(config: Config, peer: Peer) -> Word:
     """Ask one machine's agent; raises OSError or ValueError where it doesn't answer."""
-    client = http.client.HTTPConnection(peer.address, config.agent_port, timeout=ANSWER_S)
+    client = http.client.HTTPConnection(
+        peer.address, config.agent_port, timeout=ANSWER_S * config.patience
+    )
     try:
         client.request("GET", f"/status?from={config.machine}")
         said: Any = json.loads(client.getresponse().read())

@@ -61,7 +61,7 @@ def _rejoin(config: Config) -> tuple[Rejoined, Server]:
         view = cluster.view()
         itself = view.servers[config.machine]
         primary = _whom_to_follow(view, itself)
-        told = [f"{config.machine} {fence()}"]
+        told = [f"{config.machine} {fence(config.patience)}"]
         if not is_reached(answers, START_S, poll_s=0.2):
             raise AgentError(config.machine, "MySQL did not come back", "see its journal")
         itself = _read_again(config, itself)

@@ -176,9 +176,10 @@ def _close(cluster: Cluster, old: Server) -> None:
         steps.close_to_writes(session, CLOSE_S)
     except FAILURES as error:
         _reopen(cluster, old, closing)
+        within_s = CLOSE_S * cluster.config.patience
         raise AgentError(
             old.name,
-            f"has commits that did not end within {CLOSE_S} s ({error}); writes go on there",
+            f"has commits that did not end within {within_s:g} s ({error}); writes go on there",
             "./lab db.status; try again when no long transaction runs",
         ) from error
 
@@ -202,5 +203,6 @@ def _await_applied(cluster: Cluster, old: Server, candidate: Server) -> None:
     closed = cluster.server(old.name)
     if closed.is_writable:
         raise AgentError(old.name, "was opened to writes again by somebody else")
-    if not steps.apply_until(cluster.session(candidate.name), closed.executed, APPLY_S):
-        raise AgentError(candidate.name, f"did not apply everything within {APPLY_S} s")
+    within_s = APPLY_S * cluster.config.patience
+    if not steps.apply_until(cluster.session(candidate.name), closed.executed, within_s):
+        raise AgentError(candidate.name, f"did not apply everything within {within_s:g} s")

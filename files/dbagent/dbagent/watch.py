@@ -32,8 +32,8 @@ DATA = "/var/lib/mysql"
 LEAST_ROOM_B = 32 * 2**20
 SUSPECT_S = 2.5
 """For how long no primary is seen before the agents talk about a failover."""
-SILENT_S = HEARTBEAT_S + 1.0
-"""For how long nothing may come from a source whose agent doesn't answer."""
+OVERDUE_S = 1.0
+"""For how long nothing may come, after a heartbeat was due, from a source whose agent is silent."""
 NEXT_IN_LINE_S = 5.0
 """How much longer each further agent waits, so that one acts and the others are there for it."""
 FAILOVER_S = 120
@@ -90,7 +90,7 @@ class Watch:
                 self.look()
             except Exception:  # a watch that ends by an unforeseen error would guard nothing
                 log.exception("looking around failed")
-            time.sleep(INTERVAL_S)
+            time.sleep(INTERVAL_S * self._config.patience)
 
     def look(self) -> None:
         """Look around once, and act where that is called for."""
@@ -129,10 +129,10 @@ class Watch:
         self._process = (self._process or max(0, process())) if server.is_writable else 0
         trouble = self._trouble(server)
         self._alone.note(began, is_well=not trouble)
-        if self._alone.seconds > CLOSE_AFTER_S and server.is_writable:
+        if self._alone.seconds > self._scaled(CLOSE_AFTER_S) and server.is_writable:
             log.warning("%s: closing", trouble)
             self._closed_because = trouble
-            log.warning("the server %s", fence())
+            log.warning("the server %s", fence(self._config.patience))
         elif self._closed_because and server.answers and not trouble:
             self._open_again(server)
 
@@ -142,9 +142,10 @@ class Watch:
         One that was started anew boots read-only, and may take its time.
         """
         self._alone.note(time.monotonic(), is_well=False)
-        if self._alone.seconds > HUNG_S and running == self._process:
+        if self._alone.seconds > self._scaled(HUNG_S) and running == self._process:
             self._closed_because = "it did not answer"
-            log.warning("no answer for %.0f s: the server %s", self._alone.seconds, fence())
+            done = fence(self._config.patience)
+            log.warning("no answer for %.0f s: the server %s", self._alone.seconds, done)
 
     def _trouble(self, server: Server) -> str:
         """Why a write would not be acknowledged, or nothing."""
@@ -176,7 +177,7 @@ class Watch:
         self._alone.note(time.monotonic(), is_well=True)
         began = time.monotonic()
         self._orphaned.note(began, is_well=self._sees_primary(server))
-        if self._config.automatic and self.suspects_s > SUSPECT_S:
+        if self._config.automatic and self.suspects_s > self._scaled(SUSPECT_S):
             self._consider_failover(server)
 
     def _sees_primary(self, server: Server) -> bool:
@@ -187,7 +188,7 @@ class Watch:
             word = said[source.name]
             remember_acting(word.acted_s)
             return (word.answers and not word.read_only) or word.is_restarting
-        return server.receiver == "ON" and server.silent_s < SILENT_S
+        return server.receiver == "ON" and server.silent_s < HEARTBEAT_S + self._scaled(OVERDUE_S)
 
     def _consider_failover(self, server: Server) -> None:
         """Fail over if the replicas agree, it is this one's turn, and none did so just before."""
@@ -201,13 +202,14 @@ class Watch:
         rank = sorted([server.name, *said]).index(server.name)
         if time.monotonic() < self._next_attempt:
             return
-        if self.suspects_s > SUSPECT_S + rank * NEXT_IN_LINE_S:
+        if self.suspects_s > self._scaled(SUSPECT_S + rank * NEXT_IN_LINE_S):
             self._fail_over()
 
     def _agree(self, server: Server, others: list[Word]) -> bool:
         """Whether at least two machines, and all servers that answer, see no primary."""
         asked = [word for word in others if word.answers]
-        suspect = [word for word in asked if _suspects(word, server.source)]
+        least_s = self._scaled(SUSPECT_S / 2)
+        suspect = [word for word in asked if _suspects(word, server.source, least_s)]
         survivors = 1 + len(suspect)
         return (
             len(suspect) == len(asked)
@@ -226,6 +228,10 @@ class Watch:
         self._next_attempt = time.monotonic() + AGAIN_AFTER_S
         if done.returncode == 0:
             remember_acting(0)
+
+    def _scaled(self, seconds: float) -> float:
+        """A limit, for machines as slow as these."""
+        return seconds * self._config.patience
 
     # For others
 
@@ -271,10 +277,10 @@ class Watch:
         }
 
 
-def _suspects(word: Word, source: str) -> bool:
+def _suspects(word: Word, source: str, least_s: float) -> bool:
     """Whether it sees no primary either, or was left without one by a failover that was cut off."""
     if word.source:
-        return word.source == source and word.suspects_s > SUSPECT_S / 2
+        return word.source == source and word.suspects_s > least_s
     return word.read_only
 
 

@@ -16,6 +16,7 @@ EMULATION = (
     """echo 'Vagrant.configure("2") { |c| c.vm.provider("libvirt") { |l| l.driver = "qemu"; """
     """l.cpu_mode = "custom"; l.cpu_model = "qemu64" } }' >> ~/.vagrant.d/Vagrantfile"""
 )
+PATIENCE = "`patience: 6` in topology.yml"
 KVM_MENDS = {
     KvmState.ABSENT: "switch on VT-x or AMD-V (here or nested), then sudo modprobe kvm_intel",
     KvmState.FORBIDDEN: "sudo usermod -aG kvm $USER, then log in again",
@@ -71,10 +72,10 @@ def _judge_kvm(state: KvmState, *, is_emulating: bool) -> Finding:
         KvmState.NO_HARDWARE: "/dev/kvm has no hardware virtualisation behind it",
     }[state]
     if is_emulating:
-        return warning("KVM", f"{reason}: emulated, 10 to 20 times slower", KVM_MENDS[state])
-    return error(
-        "KVM", reason, f"{KVM_MENDS[state]}; or emulate, 10 to 20 times slower: {EMULATION}"
-    )
+        mend = f"{KVM_MENDS[state]}; until then set {PATIENCE}"
+        return warning("KVM", f"{reason}: emulated, 10 to 20 times slower", mend)
+    mend = f"{KVM_MENDS[state]}; or emulate, 10 to 20 times slower, with {PATIENCE}: {EMULATION}"
+    return error("KVM", reason, mend)
 
 
 def _judge_qemu(facts: LibvirtFacts, kvm: KvmState) -> Finding:
