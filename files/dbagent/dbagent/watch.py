@@ -95,7 +95,7 @@ class Watch:
     def look(self) -> None:
         """Look around once, and act where that is called for."""
         server = self.monitor.server
-        running = UNKNOWN if server.answers else self._look_for_process()
+        running = self._look_for_process(server)
         if server.source:
             self._look_as_replica(server)
         elif not server.answers and self._process:
@@ -106,16 +106,15 @@ class Watch:
             self._process = 0
             self._alone.note(time.monotonic(), is_well=True)
 
-    def _look_for_process(self) -> int:
+    def _look_for_process(self, server: Server) -> int:
         """Whether a server that doesn't answer runs at all, as `process` says it.
 
         Only here is systemd asked, by one thread: each question starts a program, and who asks this
         agent about a machine that is too busy to answer would make it busier.
         """
         began = time.monotonic()
-        running = process()
-        if running == 0:
-            self._gone = began
+        running = UNKNOWN if server.answers else process()
+        self._gone = began if running == 0 else -math.inf
         return running
 
     # As the primary
@@ -244,7 +243,7 @@ class Watch:
         """Whether it takes no writes, and will not when it wakes up."""
         if server.answers:
             return not server.is_writable
-        return time.monotonic() - self._gone < GONE_S
+        return time.monotonic() - self._gone < self._scaled(GONE_S)
 
     def brief(self) -> dict[str, Any]:
         """What a person wants to see of a health check."""
