@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dbbackup import choice, install, scratch, sent
+from dbbackup import choice, ending, install, scratch, sent
 from dbbackup.archive import archive
 from dbbackup.checksums import checksums
 from dbbackup.config import Config
@@ -148,15 +148,10 @@ def beat(*, ends_with_caller: bool) -> None:
             return
 
 
-def _end(*_: object) -> None:
-    raise SystemExit(1)
-
-
 def _watch_caller(options: argparse.Namespace) -> None:
     """Notice when whoever called is gone, and end then, unless half the work is worse than none."""
     ends = options.command in END_WITH_CALLER
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGHUP, _end if ends else signal.SIG_IGN)
+    ending.listen(to_hangups=ends)
     if options.beat:
         threading.Thread(target=beat, kwargs={"ends_with_caller": ends}, daemon=True).start()
 

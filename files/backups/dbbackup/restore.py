@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dbbackup import scratch, sent
+from dbbackup import ending, scratch, sent
 from dbbackup.binlogs import READER, Transaction, chosen, listing, transactions
 from dbbackup.checksums import checksums, row_counts
 from dbbackup.encryption import opened
@@ -72,6 +72,7 @@ def restore(request: Request, store: Store, say: Say) -> dict[str, Any]:
             return result
         finally:
             if not kept:
+                ending.tidy_undisturbed()
                 scratch.remove()
 
 
