@@ -1,7 +1,7 @@
 """All machines, connected to side by side, in the background from the start on."""
 
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Self, TypeVar
 
 from provision.connection import Access, Connection, RunEndingError
@@ -61,9 +61,9 @@ class Fleet:
         opening = {self._opening[name]: name for name in names if name in self._opening}
         pending, connected = set(opening), 0
         while pending and 2 * connected < len(names):
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            done, pending = self._wait(pending, until_first=True)
             connected += sum(each.exception() is None for each in done)
-        wait(pending, timeout=patience_s)
+        self._wait(pending, within_s=patience_s)
         found = {name: _reason(each) for each, name in opening.items() if each.done()}
         return found | {name: self._unknown[name] for name in names if name in self._unknown}
 
@@ -97,6 +97,19 @@ class Fleet:
             except QuartetError as error:
                 answers[name] = error
         return answers
+
+    def _wait(
+        self,
+        pending: Collection[Future[None]],
+        *,
+        until_first: bool = False,
+        within_s: float | None = None,
+    ) -> tuple[set[Future[None]], set[Future[None]]]:
+        """Wait for all of these or the first, so long at most: who is done then, and who isn't."""
+        if self._access.sudo is not None:
+            self._access.sudo.serve(pending, until_first=until_first, within_s=within_s)
+            within_s = 0
+        return wait(pending, within_s, FIRST_COMPLETED if until_first else ALL_COMPLETED)
 
     def _do(
         self, name: str, argument: Argument, action: Callable[[Connection, Argument], Answer]

@@ -1,7 +1,9 @@
 """The password for sudo: asked for once, kept in memory alone, and never on a command line."""
 
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import Any
@@ -57,24 +59,40 @@ class SudoPassword:
                 raise self._refused
             return self._password
 
-    def serve(self, awaited: Collection[Future[Any]]) -> None:
-        """Put the threads' questions to the person until all of these are done."""
-        while not all(future.done() for future in awaited):
+    def serve(
+        self,
+        awaited: Collection[Future[Any]],
+        *,
+        until_first: bool = False,
+        within_s: float | None = None,
+    ) -> None:
+        """Put the threads' questions to the person until these are done, all or the first.
+
+        After `within_s` it ends as well; the time that a person takes to answer doesn't count.
+        """
+        enough = any if until_first else all
+        ends_at = math.inf if within_s is None else time.monotonic() + within_s
+        while not enough(future.done() for future in awaited) and time.monotonic() < ends_at:
             try:
                 question, answer = self._questions.get(timeout=LOOK_EVERY_S)
             except queue.Empty:
                 continue
-            try:
-                answer.set_result(self._ask(question))
-            except Exception as error:
-                answer.set_exception(error)
-            except BaseException:
-                self.cancel()
-                raise
+            asked_at = time.monotonic()
+            self._put(question, answer)
+            ends_at += time.monotonic() - asked_at
 
     def cancel(self) -> None:
         """Put no more questions: whoever waits for an answer, or will, gets an error."""
         self._is_cancelled = True
+
+    def _put(self, question: str, answer: Future[str]) -> None:
+        try:
+            answer.set_result(self._ask(question))
+        except Exception as error:
+            answer.set_exception(error)
+        except BaseException:
+            self.cancel()
+            raise
 
     def _answer_to(self, question: str) -> str:
         if threading.current_thread() is threading.main_thread():

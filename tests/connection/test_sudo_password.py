@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,11 @@ class Person:
     def ask(self, question: str) -> str:
         self.questions.append(question)
         return self._answer
+
+
+def answer_slowly(_: str) -> str:
+    time.sleep(0.5)
+    return PASSWORD
 
 
 @pytest.fixture
@@ -165,6 +170,38 @@ def test_password_is_asked_for_once_for_many_machines(
         answers = fleet.each(dict.fromkeys(endpoints, "cat"), lambda host, it: host.run(it))
     assert set(answers.values()) == {""}
     assert len(person.questions) == 1
+
+
+@pytest.mark.usefixtures("no_lock")
+def test_password_is_asked_for_while_it_is_found_out_who_can_be_reached(
+    server: SshServer, make_server: MakeServer, key: Path, tmp_path: Path
+) -> None:
+    servers = [server, make_server("second"), make_server("third")]
+    for each in servers:
+        each.want_password(PASSWORD)
+    known_hosts = write_known_hosts(tmp_path / "known_hosts", servers)
+    access = Access(known_hosts, SudoPassword(answer_slowly))
+    endpoints = {f"web-{number}": endpoint_of(each, key) for number, each in enumerate(servers)}
+    with Fleet(endpoints, access) as fleet:
+        found = fleet.reachable(list(endpoints), patience_s=DEADLINE_S)
+    assert found == dict.fromkeys(endpoints)
+
+
+def test_answer_takes_no_time_from_those_who_are_waited_for() -> None:
+    sudo = SudoPassword(answer_slowly)
+    with ThreadPoolExecutor() as pool:
+        asking = pool.submit(sudo.unlock, "web-01", "me", lambda _: True)
+        sudo.serve([asking], within_s=0.3)
+        assert asking.result(0.1) == PASSWORD
+
+
+def test_who_is_slow_is_not_waited_for() -> None:
+    sudo = SudoPassword(Person().ask)
+    never: Future[None] = Future()
+    done: Future[None] = Future()
+    done.set_result(None)
+    sudo.serve([never, done], until_first=True)
+    sudo.serve([never, done], within_s=0.1)
 
 
 def test_root_needs_no_sudo(server: SshServer, access: Access, person: Person, key: Path) -> None:

@@ -43,7 +43,10 @@ SHOP_SITE = f"""
 set -eu
 mkdir -p /srv/shop
 echo 'the shop is open' > /srv/shop/index.html
-printf 'server {{ listen {SHOP_PORT}; root /srv/shop; }}\\n' > /etc/nginx/sites-enabled/shop
+cat > /etc/nginx/sites-enabled/shop <<'END'
+upstream app {{ server 127.0.0.1:9; }}
+server {{ listen {SHOP_PORT}; root /srv/shop; }}
+END
 systemctl enable --now nginx
 """
 SHOP_DATABASE = """
@@ -284,6 +287,15 @@ def test_second_run_changes_nothing(servers: Sandbox) -> None:
     run = production(servers, "provision")
     assert run.code == 0, run.output
     assert NOTHING_CHANGED.search(run.output), run.output
+
+
+def test_databases_are_asked_with_the_password_too(servers: Sandbox) -> None:
+    status = production(servers, "db.status")
+    assert status.code == 0, status.output
+    switched = production(servers, "db.switchover", "--to", "web-02")
+    assert switched.code == 0, switched.output
+    assert "web-02 is the primary" in switched.output
+    assert production(servers, "db.switchover", "--to", "web-01").code == 0
 
 
 def test_verify_asks_for_the_password_by_itself(servers: Sandbox) -> None:

@@ -66,7 +66,7 @@ def test_nginx_serves_static_files_of_the_current_release() -> None:
 def test_application_without_static_files_gets_every_request() -> None:
     text = _nginx(variant(static=None))
     assert "location /static/" not in text
-    assert "proxy_pass http://app;" in text
+    assert "proxy_pass http://quartet_app;" in text
     assert text.count("{") == text.count("}")
 
 
