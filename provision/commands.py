@@ -42,7 +42,7 @@ def up(system: System, limit: str | None) -> None:
     if away:
         say(f"not verified: {', '.join(away)} is not running (`./lab up` boots a lab's machines)")
     else:
-        verify(system, disruptive=False, settle_s=SETTLE_S)
+        verify(system, disruptive=False, settle_s=SETTLE_S * system.topology.patience)
     overview.print_system(system.topology)
 
 
