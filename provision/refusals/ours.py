@@ -5,12 +5,7 @@ from dataclasses import dataclass
 
 from provision.resources import Fact, FactKind, Snapshot
 from provision.resources.file import FILES
-from provision.resources.stamps import OLDER, OURS, was_ours
-
-# Machines of a release before the notes have the folder, and no notes in it, or not all.
-_FOLDER = Fact(FILES, "/var/lib/quartet")
-_NOTES = Fact(FILES, OURS)
-_BEGAN_LATE = Fact(FILES, f"{OURS}{OLDER}")
+from provision.resources.stamps import OURS, was_ours
 
 
 def note(path: str) -> Fact:
@@ -20,14 +15,15 @@ def note(path: str) -> Fact:
 
 def facts(*paths: str) -> list[Fact]:
     """What has to be known to tell whether these are ours."""
-    return [_FOLDER, _NOTES, _BEGAN_LATE, *map(note, paths)]
+    return [note(path) for path in paths]
 
 
 def is_ours(snapshot: Snapshot, path: str) -> bool:
-    """Whether Quartet made what is at this path, or would have, before there were notes."""
-    has_no_notes = snapshot.get(_FOLDER) is not None and snapshot.get(_NOTES) is None
-    is_older = has_no_notes or snapshot.get(_BEGAN_LATE) is not None
-    return is_older or snapshot.get(note(path)) is not None
+    """Whether Quartet made what is at this path.
+
+    That /var/lib/quartet is there says nothing: a computer that boots labs keeps them in it.
+    """
+    return snapshot.get(note(path)) is not None
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,6 @@ from pathlib import PurePosixPath
 
 LOADED = "/var/lib/quartet/loaded"
 OURS = "/var/lib/quartet/ours"
-# Beside the notes, where they began late: what is not noted may be ours all the same.
-OLDER = ".began-late"
 KEPT = ".before-quartet"
 
 
@@ -40,12 +38,12 @@ def keep_first(path: str) -> list[str]:
 
 def remember_our_folder(path: str) -> list[str]:
     """The same for a folder: its note is one too, since notes of what is in it go there."""
-    return [f"(umask 022; {_begin_notes()}; mkdir -p -- {shlex.quote(f'{OURS}{path}')})"]
+    return [f"(umask 022; mkdir -p -- {shlex.quote(f'{OURS}{path}')})"]
 
 
 def was_ours(path: str) -> str:
-    """The shell condition that a path is noted as ours, or the machine is of before the notes."""
-    return f"{{ [ -e {shlex.quote(f'{OURS}{path}')} ] || [ -e {OURS}{OLDER} ] || {_is_older()}; }}"
+    """The shell condition that a path is noted as ours."""
+    return f"[ -e {shlex.quote(f'{OURS}{path}')} ]"
 
 
 def keeps(variable: str) -> str:
@@ -57,17 +55,7 @@ def remember_ours(path: str) -> list[str]:
     """Shell lines that remember that a file is ours now, so that no copy of it is kept."""
     ours = f"{OURS}{path}"
     folder = shlex.quote(str(PurePosixPath(ours).parent))
-    return [f"(umask 022; {_begin_notes()}; mkdir -p -- {folder}; touch -- {shlex.quote(ours)})"]
-
-
-def _is_older() -> str:
-    """The shell condition that we have been here, and took no notes yet."""
-    return f"{{ [ -d {PurePosixPath(OURS).parent} ] && [ ! -d {OURS} ]; }}"
-
-
-def _begin_notes() -> str:
-    """The shell command that keeps in mind, before the first note, that there should be more."""
-    return f"if {_is_older()}; then touch {OURS}{OLDER}; fi"
+    return [f"(umask 022; mkdir -p -- {folder}; touch -- {shlex.quote(ours)})"]
 
 
 def remember_loaded(unit: str, digest: str) -> str:

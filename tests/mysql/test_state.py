@@ -238,8 +238,7 @@ class TestConfigured:
             (["mysql/app", "quartet/ours/etc/mysql"], False),
             (["mysql/app", "quartet/ours/etc/haproxy/haproxy.cfg"], False),
             (["quartet/ours/etc/mysql/mysql.conf.d/quartet.cnf"], False),
-            (["mysql/app", "quartet/loaded"], True),
-            (["quartet/loaded"], False),
+            (["mysql/app", "quartet/shop/machines"], False),
         ],
         ids=[
             "new",
@@ -248,8 +247,7 @@ class TestConfigured:
             "a folder of our notes",
             "another role of ours",
             "our configuration alone",
-            "our data of before the notes",
-            "nothing of before the notes",
+            "somebody's data beside labs",
         ],
     )
     def test_data_are_ours_where_the_configuration_is(

@@ -47,7 +47,7 @@ def questions(machine: Machine) -> list[Fact]:
 
 def noted(*paths: str) -> tuple[str, ...]:
     """What is there where these paths are, and are noted as ours."""
-    return (FOLDER, NOTES, *paths, *[f"{NOTES}{path}" for path in paths])
+    return (*paths, *[f"{NOTES}{path}" for path in paths])
 
 
 def _listing(*paths: str) -> str:

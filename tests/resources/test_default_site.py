@@ -202,20 +202,20 @@ class TestSites:
         write_program(tmp_path / "bin", "nginx", script)
         assert site_listens(host.read([LISTENS, DEFAULT])) == {}
 
+    def test_nginx_is_not_asked_where_our_site_is_there(
+        self, host: LocalHost, tmp_path: Path
+    ) -> None:
+        (tmp_path / "quartet/ours/etc/nginx/conf.d/quartet.conf").mkdir(parents=True)
+        assert self.told(host, tmp_path, ("/etc/nginx/nginx.conf", "server { listen 80; }")) == {}
+
     @pytest.mark.parametrize(
         "place",
-        ["quartet/ours/etc/nginx/conf.d/quartet.conf", "quartet/loaded"],
-        ids=["noted", "of before the notes"],
+        ["quartet/ours/etc/haproxy", "quartet/shop/machines"],
+        ids=["another role of ours", "labs"],
     )
-    def test_nginx_is_not_asked_where_our_site_is_there(
+    def test_nginx_is_asked_on_a_machine_that_is_new_to_the_role(
         self, place: str, host: LocalHost, tmp_path: Path
     ) -> None:
         (tmp_path / place).mkdir(parents=True)
-        assert self.told(host, tmp_path, ("/etc/nginx/nginx.conf", "server { listen 80; }")) == {}
-
-    def test_nginx_is_asked_on_a_machine_of_ours_that_is_new_to_the_role(
-        self, host: LocalHost, tmp_path: Path
-    ) -> None:
-        (tmp_path / "quartet/ours/etc/haproxy").mkdir(parents=True)
         nginx = ("/etc/nginx/nginx.conf", "server { listen 80; }")
         assert self.told(host, tmp_path, nginx) == {nginx[0]: ["80"]}

@@ -319,25 +319,11 @@ class TestNotes:
         assert _was_ours(host, path)
         assert not _was_ours(host, str(tmp_path / "other.conf"))
 
-    def test_machine_of_before_the_notes_stays_ours_when_they_begin(
+    def test_computer_that_has_labs_is_not_ours_for_that(
         self, host: LocalHost, tmp_path: Path, notes: Path
     ) -> None:
-        """What needs no change is noted by nobody, and is ours all the same."""
-        notes.parent.mkdir()
-        for resource in (
-            Directory(str(tmp_path / "app")),
-            File(str(tmp_path / "site.conf"), "ours"),
-        ):
-            assert _was_ours(host, "/etc/elsewhere")
-            host.ensure(resource)
-        assert _was_ours(host, "/etc/elsewhere")
-
-    def test_new_machine_is_not_taken_for_one_of_before_the_notes(
-        self, host: LocalHost, tmp_path: Path
-    ) -> None:
-        host.ensure(Directory(str(tmp_path / "app")))
-        host.ensure(File(str(tmp_path / "site.conf"), "ours"))
-        assert not _was_ours(host, "/etc/elsewhere")
+        (notes.parent / "shop" / "machines").mkdir(parents=True)
+        assert not _was_ours(host, str(tmp_path / "site.conf"))
 
 
 def _was_ours(host: LocalHost, path: str) -> bool:
