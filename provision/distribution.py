@@ -35,12 +35,14 @@ class ServerPackage:
 
     `candidate` is the version that apt would install, "none" where there is none, and empty where
     a server is installed or apt knows nothing yet, as before its first update. `has_data` tells
-    whether it runs, or has anything that its package did not bring.
+    whether it runs, or has anything that its package did not bring; `datadir` is the folder of its
+    data where its configuration names another than /var/lib/mysql.
     """
 
     installed: str = ""
     candidate: str = ""
     has_data: bool = False
+    datadir: str = ""
 
     @property
     def is_mysql(self) -> bool:
@@ -56,7 +58,7 @@ def _os_script(_: Sequence[str]) -> str:
 
 
 # Packages that are removed but not purged (rc) count as not installed. apt takes its time, so only
-# a machine without a server is asked what it would install.
+# a machine without a server is asked what it would install. Folders may be links to others.
 _SERVER_SCRIPT = r"""
 server=$(dpkg-query -W -f='${Package} ${db:Status-Abbrev}\n' \
     'mysql-server*' 'mysql-community-server*' 'mariadb-server*' 'percona-server-server*' \
@@ -70,11 +72,14 @@ if [ -z "$server" ]; then
         case $candidate in ''|'(none)') candidate=none ;; esac
         echo "candidate=$candidate"
     fi
-elif [ -n "$(find /var/lib/mysql -mindepth 1 -maxdepth 1 -name '*relay-bin*' -o \
+elif [ -n "$(find -L /var/lib/mysql -mindepth 1 -maxdepth 1 -name '*relay-bin*' -o \
         -mindepth 1 -maxdepth 1 -type d ! -name mysql ! -name sys ! -name performance_schema \
         ! -name '#*' 2>/dev/null)" ] || pgrep -x mysqld >/dev/null; then
     echo data=yes
 fi
+datadir=$(my_print_defaults mysqld server 2>/dev/null | sed -n 's/^--datadir=//p' | tail -n 1)
+[ "$(readlink -m -- "${datadir:-/var/lib/mysql}")" = "$(readlink -m /var/lib/mysql)" ] ||
+    echo "datadir=$datadir"
 """
 
 
@@ -88,7 +93,12 @@ def _os(output: str) -> dict[str, Distribution]:
 
 def _server(output: str) -> dict[str, ServerPackage]:
     said = _pairs(output)
-    package = ServerPackage(said.get("installed", ""), said.get("candidate", ""), "data" in said)
+    package = ServerPackage(
+        said.get("installed", ""),
+        said.get("candidate", ""),
+        "data" in said,
+        said.get("datadir", ""),
+    )
     return {"server": package}
 
 

@@ -37,6 +37,7 @@ class Machine:
         self.install()
         self.offer("8.4.6-0ubuntu1")
         self.run_server(is_running=False)
+        self.configure()
 
     def install(self, *packages: str) -> None:
         """Let dpkg say so, in lines of `package status`."""
@@ -54,6 +55,12 @@ class Machine:
         """Let pgrep find it or not, whatever runs on this host."""
         script = f"[ \"$*\" = '-x mysqld' ] || exit 64; exit {int(not is_running)}"
         write_program(self.root / "bin", "pgrep", script)
+
+    def configure(self, *options: str) -> None:
+        """Let my_print_defaults find these for the server, one a line."""
+        lines = "".join(f"{each}\\n" for each in options)
+        script = f"[ \"$*\" = 'mysqld server' ] || exit 64; printf -- '{lines}'"
+        write_program(self.root / "bin", "my_print_defaults", script)
 
     def ask(self, fact: Fact) -> Snapshot:
         """Ask with the real script, about this machine's files in place of the host's."""
@@ -192,9 +199,37 @@ class TestDataOfAnInstalledServer:
         (machine.data / name).touch()
         assert machine.server.has_data
 
+    @pytest.mark.parametrize("place", ["mysql", "mysql/shop"], ids=["folder", "database in it"])
+    def test_data_behind_a_link_are_data(self, place: str, machine: Machine) -> None:
+        (machine.data / "shop").mkdir()
+        linked = machine.data.parent / place
+        linked.rename(machine.root / "elsewhere")
+        linked.symlink_to(machine.root / "elsewhere")
+        assert machine.server.has_data
+
     def test_server_that_runs_may_have_its_data_anywhere(self, machine: Machine) -> None:
         machine.run_server(is_running=True)
         assert machine.server.has_data
+
+
+class TestFolderOfData:
+    """Where they are by the configuration; only another place than the usual one is told."""
+
+    def test_last_word_counts(self, machine: Machine) -> None:
+        machine.configure("--user=mysql", "--datadir=/data/a", "--datadir=/data/my sql=b", "--port")
+        assert machine.server.datadir == "/data/my sql=b"
+
+    def test_usual_place_is_not_told(self, machine: Machine) -> None:
+        assert machine.server.datadir == ""
+        machine.configure("--user=mysql", f"--datadir={machine.data}/")
+        assert machine.server.datadir == ""
+
+    def test_link_to_it_is_the_usual_place(self, machine: Machine) -> None:
+        elsewhere = machine.root / "elsewhere"
+        machine.data.rename(elsewhere)
+        machine.data.symlink_to(elsewhere)
+        machine.configure(f"--datadir={elsewhere}")
+        assert machine.server.datadir == ""
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,14 @@ def _package(machine: Machine, package: ServerPackage, title: str) -> Found:
             f"{title} has no MySQL server to install; MariaDB won't do",
             "use Ubuntu LTS or Debian unstable for database machines",
         )
+    elif package.datadir:
+        yield QuartetError(
+            machine.name,
+            f"its MySQL is configured to have its data in {package.datadir}, and Quartet looks for"
+            " them in /var/lib/mysql",
+            "stop it, move them there and take `datadir` out of its configuration, or give this"
+            " role to another machine",
+        )
 
 
 def _unknown_data(machine: Machine, package: ServerPackage, state: DatabaseState) -> Found:

@@ -65,7 +65,7 @@ class Server:
         for place in ("bin", "etc/nginx/sites-enabled", "var/lib/apt/lists", "var/lib/mysql"):
             (self.root / place).mkdir(parents=True)
         self.file("/etc/os-release", "ID=ubuntu\nID_LIKE=debian\nPRETTY_NAME='Ubuntu 24.04'\n")
-        for name in ("dpkg-query", "nginx", "ss", "ip", "getent"):
+        for name in ("dpkg-query", "my_print_defaults", "nginx", "ss", "ip", "getent"):
             self.program(name, "")
         for name in ("pgrep", "mysql"):
             self.program(name, "exit 1")

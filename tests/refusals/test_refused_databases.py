@@ -119,6 +119,23 @@ class TestServerThatDoesNotAnswer:
         (what,) = server.refused("db-03")
         assert what.startswith("its MySQL server has data")
 
+    def test_is_known_by_data_behind_a_link(self, server: Server) -> None:
+        server.says("dpkg-query", "mysql-server-8.4 ii ")
+        server.folder("/data/shop")
+        data = server.root / "var/lib/mysql"
+        data.rmdir()
+        data.symlink_to(server.root / "data")
+        (what,) = server.refused("db-03")
+        assert what.startswith("its MySQL server has data")
+
+    def test_is_refused_where_its_data_are_elsewhere(self, server: Server) -> None:
+        server.says("dpkg-query", "mysql-server-8.4 ii ")
+        server.says("my_print_defaults", "--datadir=/data/mysql")
+        (what,) = server.refused("db-03")
+        assert what.startswith("its MySQL is configured to have its data in /data/mysql")
+        server.file(f"{NOTES}{OUR_CONFIG}")
+        assert server.refused("db-03") == []
+
     def test_is_ours_by_its_data_and_our_configuration_alone(self, server: Server) -> None:
         """As where a setting has changed: the stamp is gone until MySQL has loaded it."""
         server.says("dpkg-query", "mysql-server-8.4 ii ")
