@@ -6,11 +6,11 @@ Each module looks at what machines answered and returns errors; nothing is run h
 from collections.abc import Iterator, Mapping
 
 from provision.errors import QuartetError
-from provision.refusals import databases, names, ports, servers, sites
+from provision.refusals import databases, dns, names, ports, servers, sites
 from provision.resources import Fact, Snapshot
 from provision.topology import Machine, Topology
 
-_KINDS = (servers, ports, sites, names, databases)
+_KINDS = (servers, ports, sites, dns, names, databases)
 
 
 def facts(machine: Machine) -> list[Fact]:

@@ -17,6 +17,20 @@ def is_pristine(package: str, path: str) -> str:
     return f'echo "{want}" | md5sum --check --status 2>/dev/null'
 
 
+def changed_files(package: str, *patterns: str) -> str:
+    """The shell text that prints which of these files are not as the package brought them."""
+    conffiles = f"dpkg-query -W -f='${{Conffiles}}\\n' {shlex.quote(package)} 2>/dev/null"
+    return "\n".join(
+        [
+            f"brought=$({conffiles} | awk '{{print $2 \"  \" $1}}')",
+            f"for path in {' '.join(patterns)}; do",
+            '    [ ! -f "$path" ] || echo "$brought" | grep -qxF -- "$(md5sum "$path")" ||',
+            '        echo "$path"',
+            "done",
+        ]
+    )
+
+
 def _script(keys: Sequence[str]) -> str:
     pairs = (key.split(" ", 1) for key in keys)
     return "\n".join(
