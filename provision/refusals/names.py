@@ -26,13 +26,13 @@ def refusals(machine: Machine, _: Topology, snapshot: Snapshot) -> Iterator[Quar
     """Find what is there already, and not from us."""
     if not machine.has(Role.WEB):
         return
-    shell = snapshot.get(USER)
-    has_login = shell is not None and not shell.endswith(("/nologin", "/false"))
-    if has_login and not ours.is_ours(snapshot, APP_ROOT):
+    # Ours is made after this folder, which is noted before it is made.
+    if snapshot.get(USER) is not None and not ours.is_ours(snapshot, APP_ROOT):
         yield QuartetError(
             machine.name,
-            f"has a user {app.USER!r} who can log in ({shell}); the application's may not",
-            f"rename that user there: `sudo usermod --login NEW {app.USER}`",
+            f"has a user {app.USER!r} already, and not from Quartet",
+            f"rename that user there (`sudo usermod --login NEW {app.USER}`) and in what runs as"
+            " it, or give the role web to another machine",
         )
     for path in PATHS:
         if snapshot.get(Fact(FILES, path)) is not None and not ours.is_ours(snapshot, path):

@@ -35,8 +35,9 @@ def resources(machine: Machine, site: Site) -> list[Resource]:
     unit, socket = _unit(site), _socket()
     return [
         Packages((*BASE_PACKAGES, *site.topology.application.packages)),
-        User(USER),
+        # Its note tells that the user is ours too, where a run is cut off, so it comes first.
         Directory(APP_ROOT),
+        User(USER),
         Directory(APP_RELEASES),
         Directory(CONFIG),
         *files,

@@ -242,7 +242,7 @@ def test_names_that_are_somebody_elses_are_refused_and_nothing_changes(servers: 
     servers.ssh("web-02", "sudo userdel --remove app 2>/dev/null")
     _sql(servers, "web-01", "DROP DATABASE app")
     assert run.code == 1, run.output
-    assert "web-02: has a user 'app' who can log in (/bin/bash)" in run.output
+    assert "web-02: has a user 'app' already, and not from Quartet" in run.output
     assert "web-01: its MySQL server has a database 'app' already" in run.output
     assert servers.try_ssh("lb-01", "test -e /var/lib/quartet").returncode != 0
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from provision.roles import haproxy
+from provision.roles import app, haproxy
 from provision.topology import Role
 from tests.refusals.refusal_parts import FOLDER, NOTES, Server, noted, refused
-from tests.site_parts import TOPOLOGY, variant
+from tests.site_parts import TOPOLOGY, site_of, variant
 
 PATHS = [
     "/srv/app",
@@ -38,16 +38,17 @@ def test_machine_that_serves_no_web_may_have_all_of_them() -> None:
     assert refused("lb-01", paths=tuple(PATHS), users=LOGIN.format("/bin/bash")) == []
 
 
-@pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
-def test_user_who_can_log_in_is_somebody(shell: str) -> None:
+@pytest.mark.parametrize("shell", ["/bin/bash", "/usr/sbin/nologin", "/bin/false"])
+def test_user_of_the_name_is_somebody_or_their_daemons(shell: str) -> None:
     (what,) = refused("web-01", users=LOGIN.format(shell))
-    assert what == f"has a user 'app' who can log in ({shell}); the application's may not"
+    assert what == "has a user 'app' already, and not from Quartet"
     assert refused("web-01", users=LOGIN.format(shell), paths=noted("/srv/app")) == []
 
 
-@pytest.mark.parametrize("shell", ["/usr/sbin/nologin", "/sbin/nologin", "/bin/false"])
-def test_user_who_can_not_log_in_is_no_obstacle(shell: str) -> None:
-    assert refused("web-01", users=LOGIN.format(shell)) == []
+def test_user_of_a_run_that_was_cut_off_is_ours() -> None:
+    """The folder's note tells so, and has to be there first."""
+    steps = [each.id for each in app.resources(TOPOLOGY.machine("web-01"), site_of())]
+    assert steps.index("directory /srv/app") < steps.index("user app")
 
 
 def test_machine_of_ours_that_gets_another_role_is_new_to_that() -> None:
@@ -73,7 +74,7 @@ def test_names_are_read_from_the_machine(server: Server) -> None:
     server.file("/etc/systemd/system/app.socket")
     server.says("getent", LOGIN.format("/bin/bash"))
     user, *taken = server.refused("web-01")
-    assert user.startswith("has a user 'app' who can log in (/bin/bash)")
+    assert user == "has a user 'app' already, and not from Quartet"
     assert [what.split()[0] for what in taken] == ["/srv/app", "/etc/systemd/system/app.socket"]
     server.folder(f"{NOTES}/srv/app")
     server.file(f"{NOTES}/etc/systemd/system/app.socket")

@@ -68,8 +68,8 @@ NGINX = [
     "nginx: service nginx",
 ]
 APP = [
-    "app: user app",
     "app: directory /srv/app",
+    "app: user app",
     "app: directory /srv/app/releases",
     "app: directory /etc/app",
     "app: file /etc/app/database-ca.pem",
