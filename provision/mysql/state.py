@@ -44,6 +44,11 @@ SELECT 'engine', CONCAT(table_schema, '.', table_name) FROM information_schema.t
  WHERE engine <> 'InnoDB' AND table_type = 'BASE TABLE'
    AND table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') LIMIT 1;
 """
+# Whoever reads its binary logs; performance_schema may be switched off on somebody's server.
+_READERS = """
+SELECT 'reader', user, host FROM information_schema.processlist
+ WHERE command IN ('Binlog Dump', 'Binlog Dump GTID');
+"""
 DATA = "/var/lib/mysql/app"
 
 
@@ -54,7 +59,7 @@ def _script(_: Sequence[str]) -> str:
     return (
         f"if [ -f {stamp_path('mysql.service')} ] || {{ {has_our_data}; }};"
         f" then echo configured; else {client} 2>/dev/null"
-        f" <<'QUARTET_SQL' || :\n{_OTHER_ENGINE}\nQUARTET_SQL\nfi\n"
+        f" <<'QUARTET_SQL' || :\n{_READERS}{_OTHER_ENGINE}\nQUARTET_SQL\nfi\n"
         f"{client} 2>/dev/null <<'QUARTET_SQL' || :\n{_SQL}\nQUARTET_SQL"
     )
 
@@ -76,6 +81,14 @@ class Channel:
 
     host: str
     name: str
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who reads a server's binary logs, as a replica does: the account, and from where."""
+
+    user: str
+    host: str
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,7 @@ class DatabaseState:
     version: str = ""
     channels: tuple[Channel, ...] = ()
     other_engine: str = ""
+    readers: tuple[Reader, ...] = ()
     accounts: Mapping[str, str] = field(default_factory=dict)
     schemas: tuple[str, ...] = ()
 
@@ -161,6 +175,7 @@ def _parse(output: str) -> dict[str, DatabaseState]:
         error=_error(first),
         version="".join(first.get("version", [])),
         other_engine="".join(first.get("engine", [])),
+        readers=tuple(_reader(row) for row in table if row[0] == "reader"),
         channels=tuple(Channel(*_padded(row)) for row in table if row[0] == "channel"),
         schemas=tuple(row[1] for row in table if row[0] == "schema"),
         accounts={f"{row[1]}@{row[2]}": row[3] for row in table if row[0] == "account"},
@@ -171,6 +186,12 @@ def _parse(output: str) -> dict[str, DatabaseState]:
 def _padded(row: Sequence[str]) -> tuple[str, str]:
     """Host and name of a channel; an empty name at the end of a line may be missing."""
     return row[1], row[2] if len(row) > 2 else ""  # noqa: PLR2004 kind, host, name
+
+
+def _reader(row: Sequence[str]) -> Reader:
+    """The account, and the address or name before the port, which a local one has none of."""
+    _, user, host = row
+    return Reader(user, host.rpartition(":")[0] or host)
 
 
 def _source(row: Sequence[str] | None) -> Source | None:

@@ -13,7 +13,7 @@ from provision.distribution import (
 )
 from provision.errors import QuartetError
 from provision.mysql.accounts import DATABASE, REPLICATION
-from provision.mysql.state import SERVER, Channel, DatabaseState, database_state
+from provision.mysql.state import SERVER, Channel, DatabaseState, Reader, database_state
 from provision.refusals import ours
 from provision.resources import Fact, Snapshot
 from provision.site_paths import MYSQL_CONFIG
@@ -37,6 +37,7 @@ def refusals(machine: Machine, topology: Topology, snapshot: Snapshot) -> Found:
     if not state.configured:
         yield from _unknown_data(machine, package, state)
         yield from _contents(machine, topology, state)
+        yield from _readers(machine, topology, state)
     yield from _version(machine, state)
     yield from _replication(machine, topology, state)
 
@@ -95,6 +96,24 @@ def _contents(machine: Machine, topology: Topology, state: DatabaseState) -> Fou
             f"the table {state.other_engine} is not InnoDB, so no replica would get its rows",
             "convert it (`ALTER TABLE … ENGINE = InnoDB`), or leave replicas out",
         )
+
+
+def _readers(machine: Machine, topology: Topology, state: DatabaseState) -> Found:
+    for reader in dict.fromkeys(state.readers):
+        if not _is_our_reader(reader, topology, state):
+            yield QuartetError(
+                machine.name,
+                f"its MySQL server is the source of {reader.user}@{reader.host}, which isn't in"
+                f" {topology.path.name}; with Quartet's settings that would end",
+                "give this role to another machine; or, if nobody needs that replica any more, end"
+                " it there: `sudo mysql -e 'STOP REPLICA'`",
+            )
+
+
+def _is_our_reader(reader: Reader, topology: Topology, state: DatabaseState) -> bool:
+    if reader.host in {str(each.address) for each in topology.databases}:
+        return True
+    return bool(state.accounts and reader.user == REPLICATION)
 
 
 def _version(machine: Machine, state: DatabaseState) -> Found:

@@ -10,6 +10,7 @@ from provision.mysql.state import (
     SERVER,
     Channel,
     DatabaseState,
+    Reader,
     Source,
     database_state,
 )
@@ -216,6 +217,20 @@ def test_version_is_read() -> None:
 def test_table_of_another_engine_is_read() -> None:
     assert _state(f"{BLANK}engine\tshop.basket\n").other_engine == "shop.basket"
     assert _state(BLANK).other_engine == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("10.9.9.9:51234", "10.9.9.9"),
+        ("db7.example.com:51234", "db7.example.com"),
+        ("fe80::1:51234", "fe80::1"),
+        ("localhost", "localhost"),
+    ],
+)
+def test_reader_of_the_binary_logs_is_read(host: str, shown: str) -> None:
+    assert _state(f"{BLANK}reader\trepl\t{host}\n").readers == (Reader("repl", shown),)
+    assert _state(BLANK).readers == ()
 
 
 class TestConfigured:

@@ -241,3 +241,43 @@ def test_nobody_is_told_to_end_replication_before_all_is_applied() -> None:
     before, reset, _ = error.next_step.partition("RESET REPLICA")
     assert reset
     assert "let it apply all that it received" in before
+
+
+class TestReplicaOfItsOwn:
+    """Our settings for TLS and GTIDs would end what somebody has set up."""
+
+    @pytest.mark.parametrize("host", [f"{OTHERS}:51234", "localhost"])
+    def test_is_not_cut_off(self, host: str) -> None:
+        state = f"{ANSWERS}reader\trepl\t{host}\n"
+        (what,) = refused("db-03", server_package=WITH_DATA, mysql=state)
+        assert f"is the source of repl@{host.partition(':')[0]}, which isn't in" in what
+
+    def test_is_told_once_each(self) -> None:
+        rows = "".join(f"reader\trepl\t{host}\n" for host in ("a:1", "b:2", "a:3"))
+        assert len(refused("db-03", server_package=WITH_DATA, mysql=ANSWERS + rows)) == 2
+
+    @pytest.mark.parametrize(
+        "rows",
+        [
+            f"reader\trepl\t{MEMBER}:51234\n",
+            f"{OUR_ACCOUNT}reader\treplication\t{OTHERS}:51234\n",
+            f"configured\nreader\trepl\t{OTHERS}:51234\n",
+        ],
+        ids=["in the file", "with our account", "of a server of ours"],
+    )
+    def test_is_no_obstacle_where_it_is_ours(self, rows: str) -> None:
+        assert refused("db-03", server_package=WITH_DATA, mysql=ANSWERS + rows) == []
+
+    @pytest.mark.parametrize("row", ["reader\trepl", f"{OUR_ACCOUNT}reader\trepl"])
+    def test_is_somebodys_with_another_account(self, row: str) -> None:
+        state = f"{ANSWERS}{row}\t{OTHERS}:51234\n"
+        assert len(refused("db-03", server_package=WITH_DATA, mysql=state)) == 1
+
+    def test_is_asked_for_on_a_server_that_is_new_alone(self, server: Server) -> None:
+        server.says("dpkg-query", "mysql-server-8.4 ii ")
+        question = f"if grep -q 'Binlog Dump GTID'; then echo 'reader\trepl\t{OTHERS}:51234'; fi"
+        server.program("mysql", f"{question}; printf 'gtid\\t\\n'")
+        (what,) = server.refused("db-03")
+        assert f"is the source of repl@{OTHERS}" in what
+        server.file("/var/lib/quartet/loaded/mysql.service")
+        assert server.refused("db-03") == []
