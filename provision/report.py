@@ -9,6 +9,7 @@ from typing import Self
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
+from rich.padding import Padding
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -88,26 +89,18 @@ def describe(step: Step) -> str:
 
 
 def print_plan(console: Console, plan: MachinePlan, diffs: Mapping[str, str]) -> None:
-    """One machine's steps, with the diff under each file."""
+    """One machine's steps, with what each does below it, and the diff under each file."""
     from rich.syntax import Syntax  # noqa: PLC0415 brings all of Pygments, and only a plan needs it
 
     head = f"{len(plan.steps)} to change, {plan.unchanged} unchanged"
     console.print(f"[bold]{plan.machine}[/]: {head}", highlight=False)
     for step in plan.steps:
         console.print(f"  [yellow]~[/] {escape(describe(step))}", highlight=False)
-        for line in _details(step):
-            console.print(f"      {escape(line)}", highlight=False, style="dim")
+        for line in step.resource.effects(step.changes):
+            console.print(Padding.indent(Text(line, style="dim"), 6))
         diff = diffs.get(getattr(step.resource, "path", ""), "")
         if diff:
             console.print(Syntax(diff, "diff", background_color="default"), soft_wrap=True)
-
-
-def _details(step: Step) -> list[str]:
-    if step.is_new:
-        return []
-    desired = step.resource.desired()
-    keys = [key for key in step.changes if key in desired and key != "sha256"]
-    return [f"{key}: {step.changes[key]} → {desired[key]}" for key in keys]
 
 
 def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:

@@ -15,7 +15,7 @@ from provision.report import (
     print_plan,
     summary,
 )
-from provision.resources import Directory, File
+from provision.resources import Directory, File, Packages, Service
 
 FILE = File("/etc/a.conf", "x")
 OUTCOMES = [
@@ -89,6 +89,52 @@ def test_plan_shows_is_and_should_be_and_the_diff(console: Console) -> None:
     assert lines[3:5] == ["-old [b]", "+new"]
     assert "  ~ directory /srv/[x] (new)" in lines
     assert "f00d" not in _text(console)
+
+
+def _lines(console: Console, *steps: Step) -> list[str]:
+    print_plan(console, MachinePlan("web-01", steps, len(steps)), {})
+    return [line.rstrip() for line in _text(console).splitlines()][1:]
+
+
+def test_plan_names_the_packages_that_would_be_installed(console: Console) -> None:
+    changes = {"haproxy": "absent", "mysql-server": "absent"}
+    step = Step("packages", Packages(("nginx", "haproxy", "mysql-server")), changes)
+    assert _lines(console, step) == [
+        "  ~ packages (new)",
+        "      haproxy, mysql-server: absent → installed",
+    ]
+
+
+def test_plan_says_restarts_in_place_of_digests(console: Console) -> None:
+    step = Step("mysql", Service("mysql"), {"restarted with": "f00d", "reloaded with": "unknown"})
+    assert _lines(console, step) == [
+        "  ~ service mysql (restarted with, reloaded with)",
+        "      restarts",
+    ]
+
+
+def test_plan_of_a_bare_machine_has_no_line_below_what_is_simply_new(console: Console) -> None:
+    new = {"type": "absent", "owner": "absent", "mode": "absent"}
+    steps = (
+        Step("r", FILE, new | {"sha256": "absent"}),
+        Step("r", Directory("/srv/app"), new),
+        Step("r", Service("app"), {"enabled": "absent", "active": "inactive"}),
+    )
+    assert _lines(console, *steps) == [
+        "  ~ file /etc/a.conf (new)",
+        "  ~ directory /srv/app (new)",
+        "  ~ service app (new)",
+    ]
+
+
+def test_long_detail_stays_below_its_step() -> None:
+    console = Console(file=StringIO(), width=40)
+    names = ("haproxy", "mysql-server", "nginx")
+    step = Step("packages", Packages(names), dict.fromkeys(names, "absent"))
+    assert _lines(console, step)[1:] == [
+        "      haproxy, mysql-server, nginx:",
+        "      absent → installed",
+    ]
 
 
 def test_progress_in_a_log_is_a_line_an_event(console: Console) -> None:

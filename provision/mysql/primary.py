@@ -54,6 +54,12 @@ class Primary(Resource):
             for account in self.accounts
         }
 
+    def effects(self, changes: Mapping[str, str]) -> list[str]:
+        """Accounts by name, since their fingerprints say nothing to a person."""
+        stale = [account.user for account in self.accounts if f"account {account.user}" in changes]
+        part = {key: changes[key] for key in changes if not key.startswith("account ")}
+        return [*super().effects(part), *([f"sets accounts: {', '.join(stale)}"] if stale else [])]
+
     def apply(self, host: Host, changes: Mapping[str, str]) -> None:
         # Read anew: the server may have been restarted, read-only, since the plan was made.
         planned, changes = changes, changed_keys(self, host.read([SERVER]))

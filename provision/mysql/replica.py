@@ -19,6 +19,7 @@ from provision.waiting import wait_until
 CLONE_TIMEOUT_S = 3600
 RESTART_TIMEOUT_S = 120
 FOLLOW_TIMEOUT_S = 60
+_DOWN = "not known while it is down"
 # A donor serves one recipient at a time (ER_CLONE_TOO_MANY_CONCURRENT_CLONES).
 _DONORS: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -81,6 +82,18 @@ class Replica(Resource):
             "errant transactions": self._errant(state),
         }
 
+    def effects(self, changes: Mapping[str, str]) -> list[str]:
+        """Above all, what becomes of its data."""
+        if changes.get("seeded") == _DOWN:
+            return super().effects({"seeded": _DOWN})
+        if not self._is_cloned(changes):
+            return super().effects(changes)
+        own_data = "" if self.reclone else self._own_data(changes)
+        if own_data:
+            return [f"refused: {own_data}"]
+        part = {key: changes[key] for key in ("follows", "takes writes") if key in changes}
+        return [f"its data are replaced by a clone of {self.primary.name}", *super().effects(part)]
+
     def apply(self, host: Host, changes: Mapping[str, str]) -> None:
         # Read anew: the server may have been restarted since the plan was made.
         now = host.read([SERVER])
@@ -88,7 +101,7 @@ class Replica(Resource):
         if not self.reclone:
             self._refuse_to_lose_data(host, changes)
             self._refuse_to_demote(host, database_state(now))
-        if "seeded" in changes or "errant transactions" in changes or self._is_broken(changes):
+        if self._is_cloned(changes):
             self._seed(host)
             self._follow(host)
         elif {"follows", "link", "receives", "error"} & set(changes):
@@ -208,11 +221,18 @@ class Replica(Resource):
     def _seeded(self, state: DatabaseState) -> str:
         if state.is_foreign:
             return f"no, has data of its own: {', '.join(state.schemas)}"
+        if state.is_down:
+            return _DOWN
         return "yes" if state.is_member else "no"
 
-    def _is_broken(self, changes: Mapping[str, str]) -> bool:
-        """Whether replication stopped with an error, and a new clone is allowed to mend that."""
-        return self.reclone and "error" in changes
+    def _is_cloned(self, changes: Mapping[str, str]) -> bool:
+        """Whether all its data have to be replaced.
+
+        That is so too where replication stopped with an error, and a new clone is allowed to mend
+        that.
+        """
+        is_broken = self.reclone and "error" in changes
+        return "seeded" in changes or "errant transactions" in changes or is_broken
 
     def _refuse_to_demote(self, host: Host, state: DatabaseState) -> None:
         if state.is_writable_primary:
@@ -222,19 +242,23 @@ class Replica(Resource):
                 "./lab db.status, then run it again",
             )
 
-    def _refuse_to_lose_data(self, host: Host, changes: Mapping[str, str]) -> None:
+    def _own_data(self, changes: Mapping[str, str]) -> str:
+        """What a clone would lose; empty where that is nothing."""
         if "errant transactions" in changes:
-            found = (
+            return (
                 f"has transactions that the primary {self.primary.name} lacks:"
                 f" {changes['errant transactions']}"
             )
-        elif changes.get("seeded", "no") != "no":
-            found = f"is to be a replica but is not seeded: {changes['seeded']}"
-        else:
-            return
-        raise QuartetError(
-            host.name,
-            f"{found}; following the primary would hide or break that, so nothing was changed",
-            "save what counts of it; then replace all data of this replica by the primary's:"
-            f" ./lab provision --reclone {host.name}",
-        )
+        if changes.get("seeded", "no") not in ("no", _DOWN):
+            return f"is to be a replica but is not seeded: {changes['seeded']}"
+        return ""
+
+    def _refuse_to_lose_data(self, host: Host, changes: Mapping[str, str]) -> None:
+        found = self._own_data(changes)
+        if found:
+            raise QuartetError(
+                host.name,
+                f"{found}; following the primary would hide or break that, so nothing was changed",
+                "save what counts of it; then replace all data of this replica by the primary's:"
+                f" ./lab provision --reclone {host.name}",
+            )

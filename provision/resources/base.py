@@ -69,6 +69,17 @@ class Resource(ABC):
         `changes` holds the actual values that differ, and 'triggered' where a trigger did.
         """
 
+    def effects(self, changes: Mapping[str, str]) -> list[str]:
+        """What a plan says of `changes`, in short lines: by default is and should be.
+
+        What changes alike is told in one line.
+        """
+        desired = self.desired()
+        alike: dict[str, list[str]] = {}
+        for key in filter(desired.__contains__, changes):
+            alike.setdefault(f"{changes[key]} → {desired[key]}", []).append(key)
+        return [f"{', '.join(keys)}: {change}" for change, keys in alike.items()]
+
 
 def changed_keys(resource: Resource, snapshot: Snapshot) -> dict[str, str]:
     """The actual values, under their keys, that are not as desired."""

@@ -66,6 +66,12 @@ class PathResource(Resource):
     def actual(self, snapshot: Snapshot) -> State:
         return snapshot.get(Fact(FILES, self.path)) or {"type": "absent"}
 
+    def effects(self, changes: Mapping[str, str]) -> list[str]:
+        """Nothing of what is new, and of content only that the diff shows it."""
+        if changes.get("type") == "absent":
+            return []
+        return super().effects({key: changes[key] for key in changes if key != "sha256"})
+
 
 @dataclass(frozen=True)
 class File(PathResource):

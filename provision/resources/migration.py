@@ -63,6 +63,9 @@ class Migration(Resource):
     def actual(self, snapshot: Snapshot) -> State:
         return {"migrated": (snapshot.get(Fact(FILES, STAMP)) or {}).get("sha256", "never")}
 
+    def effects(self, changes: Mapping[str, str]) -> list[str]:
+        return [f"runs {shlex.join(self.command)}"]
+
     def apply(self, host: Host, changes: Mapping[str, str]) -> None:
         run = [
             "systemd-run",

@@ -99,6 +99,15 @@ class Service(Resource):
             "reloaded with": reloaded or "unknown",
         }
 
+    def effects(self, changes: Mapping[str, str]) -> list[str]:
+        """What becomes of a unit that is there, in place of digests."""
+        if changes.get("enabled") == "absent":
+            return []
+        state = {key: changes[key] for key in changes if not key.endswith(" with")}
+        runs = {"restart": ["restarts"], "reload-or-restart": ["reloads"]}
+        acts = [] if "active" in changes else runs.get(self._verb(changes), [])
+        return [*super().effects(state), *acts]
+
     def apply(self, host: Host, changes: Mapping[str, str]) -> None:
         desired = self.desired()
         stamp = f"{desired['restarted with']} {desired['reloaded with']}"

@@ -165,6 +165,9 @@ def test_plan_says_what_would_happen_and_changes_nothing(
     assert run.code == 0, run.output
     assert "to change" in run.output
     assert "/etc/haproxy/haproxy.cfg" in run.output
+    # Of web-01's MySQL and Nginx, which are in use; and of the empty servers.
+    assert run.output.count("      restarts\n") >= 2
+    assert run.output.count("its data are replaced by a clone of web-01") == 2
     assert PASSWORD not in run.output
     assert _states(servers) == as_found
 

@@ -66,6 +66,25 @@ def test_what_differs_is_named(state: DatabaseState, changes: dict[str, str]) ->
     assert _changes(state) == changes
 
 
+@pytest.mark.parametrize(
+    ("state", "effects"),
+    [
+        (FENCED, ["takes writes: no → yes"]),
+        (REPLICA, ["follows: 192.168.56.11 → nobody", "takes writes: no → yes"]),
+        (
+            replace(GOOD, accounts=dict(GOOD.accounts) | {ACCOUNTS.clone.key: "0" * 64}),
+            ["sets accounts: clone"],
+        ),
+        (
+            replace(GOOD, accounts={}),
+            ["sets accounts: replication, clone, app, app_migrate, monitor, manager"],
+        ),
+    ],
+)
+def test_plan_says_what_becomes_of_the_primary(state: DatabaseState, effects: list[str]) -> None:
+    assert PRIMARY.effects(_changes(state)) == effects
+
+
 def test_blank_server_lacks_every_account() -> None:
     assert sorted(_changes(BLANK)) == sorted(
         ["takes writes", *(f"account {account.user}" for account in ACCOUNTS)]

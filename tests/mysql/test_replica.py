@@ -36,7 +36,12 @@ GOOD = DatabaseState(
 )
 BLANK = DatabaseState(answers=True, configured=True, semi_sync_replica=True)
 ERRANT = replace(GOOD, gtid_executed=GtidSet(f"{UUID}:1-9,{OWN}:1-2"))
+DOWN = DatabaseState(configured=True)
+BROKEN = replace(GOOD, receiver="OFF", error="error 1236: purged binary logs")
 WITH_ERRANT = replace(REPLICA, primary_uuid=UUID, primary_executed=GtidSet(f"{UUID}:1-9"))
+ANEW = replace(WITH_ERRANT, reclone=True)
+CLONED = "its data are replaced by a clone of web-01"
+FOLLOWS = "follows: nobody → 192.168.56.11"
 READ_ONLY = "SET GLOBAL super_read_only = ON"
 
 
@@ -115,6 +120,42 @@ def test_what_differs_in_a_replica_is_named(state: DatabaseState, changes: dict[
 def test_errant_transactions_are_counted_until_a_clone_has_done_away_with_them() -> None:
     assert _changes(ERRANT, WITH_ERRANT) == {"errant transactions": f"2 ({OWN}:1-2)"}
     assert _changes(GOOD, WITH_ERRANT) == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "resource", "effects"),
+    [
+        (DatabaseState(), REPLICA, [CLONED, FOLLOWS]),
+        (BLANK, REPLICA, [CLONED, FOLLOWS]),
+        (replace(BLANK, super_read_only=False), ANEW, [CLONED, FOLLOWS, "takes writes: yes → no"]),
+        (ERRANT, ANEW, [CLONED]),
+        (BROKEN, ANEW, [CLONED]),
+        (
+            ERRANT,
+            WITH_ERRANT,
+            [f"refused: has transactions that the primary web-01 lacks: 2 ({OWN}:1-2)"],
+        ),
+        (
+            replace(BLANK, schemas=("shop",)),
+            REPLICA,
+            ["refused: is to be a replica but is not seeded: no, has data of its own: shop"],
+        ),
+        (BROKEN, REPLICA, ["receives: OFF → ON", "error: error 1236: purged binary logs → none"]),
+        (replace(GOOD, receiver="OFF", applier="OFF"), REPLICA, ["receives, applies: OFF → ON"]),
+    ],
+)
+def test_plan_says_what_becomes_of_the_data(
+    state: DatabaseState, resource: Replica, effects: list[str]
+) -> None:
+    assert resource.effects(_changes(state, resource)) == effects
+
+
+def test_plan_of_a_replica_that_is_down_speaks_of_no_clone() -> None:
+    assert REPLICA.effects(_changes(DOWN)) == ["seeded: not known while it is down → yes"]
+
+
+def test_server_that_is_down_is_not_taken_for_one_with_data_of_its_own() -> None:
+    assert any("CLONE INSTANCE" in text for text in _apply(DOWN).statements)
 
 
 def test_primary_is_opened_before_anybody_follows_it() -> None:
@@ -213,15 +254,13 @@ def test_reclone_of_a_good_replica_does_nothing_to_its_data() -> None:
 
 
 def test_replication_that_stopped_says_why_and_what_to_do() -> None:
-    broken = replace(GOOD, receiver="OFF", error="error 1236: purged binary logs")
     with pytest.raises(QuartetError, match="purged binary logs") as caught:
-        _apply(broken, after=broken)
+        _apply(BROKEN, after=BROKEN)
     assert "--reclone web-02" in caught.value.next_step
 
 
 def test_replica_whose_replication_broke_is_cloned_anew_on_demand() -> None:
-    broken = replace(GOOD, receiver="OFF", error="error 1236: purged binary logs")
-    statements = _apply(broken, replace(REPLICA, reclone=True)).statements
+    statements = _apply(BROKEN, replace(REPLICA, reclone=True)).statements
     assert any("CLONE INSTANCE" in text for text in statements)
 
 

@@ -77,6 +77,27 @@ def test_service_does_no_more_than_its_changes_need(changes: dict[str, str], ver
     assert _verb(changes) == verb
 
 
+@pytest.mark.parametrize(
+    ("changes", "effects"),
+    [
+        ({"enabled": "disabled"}, ["enabled: disabled → enabled"]),
+        ({"unit file": "changed"}, ["unit file: changed → loaded"]),
+        ({"active": "failed", "restarted with": "unknown"}, ["active: failed → active"]),
+        ({"restarted with": "f00d", "reloaded with": "unknown"}, ["restarts"]),
+        ({"reloaded with": "f00d"}, ["reloads"]),
+        ({"triggered": ZONE.id}, ["reloads"]),
+        ({"triggered": f"{ZONE.id}\n{CONFIG.id}"}, ["restarts"]),
+        (
+            {"unit file": "changed", "triggered": ZONE.id},
+            ["unit file: changed → loaded", "reloads"],
+        ),
+        ({"enabled": "absent", "active": "inactive", "restarted with": "unknown"}, []),
+    ],
+)
+def test_plan_says_what_becomes_of_a_service(changes: dict[str, str], effects: list[str]) -> None:
+    assert SERVICE.effects(changes) == effects
+
+
 def test_service_is_triggered_by_all_that_it_reads() -> None:
     assert set(SERVICE.triggers) == {CONFIG.id, ZONE.id, DEFAULT.id}
 

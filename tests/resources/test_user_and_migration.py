@@ -140,6 +140,11 @@ def test_migration_is_run_once_for_each_version(
     assert stamp.read_text() == "r2"
 
 
+def test_plan_names_the_command_of_a_migration(tmp_path: Path) -> None:
+    effects = _migration(tmp_path, "echo it").effects({"migrated": "never"})
+    assert effects == ["runs sh -c 'echo it'"]
+
+
 def test_migration_waits_for_a_server_that_speaks_first(
     tmp_path: Path, programs: Path, stamp: Path, late_database: Database
 ) -> None:
