@@ -23,6 +23,7 @@ VAGRANTFILE = REPOSITORY / "Vagrantfile"
 
 RECORDER = """
 require "json"
+require "yaml"
 
 class Recorder
   attr_reader :said
@@ -48,6 +49,9 @@ class Recorder
 
   def ruby = yield(nil, Struct.new(:provider_name).new(ENV.fetch("BOOTED", "none").to_sym))
 end
+
+# Vagrant 2.3 brings a Ruby 2.7, whose YAML is without it.
+YAML.singleton_class.undef_method(:safe_load_file) if YAML.respond_to?(:safe_load_file)
 
 CONF = "/etc/vbox/networks.conf"
 File.singleton_class.prepend(Module.new do
