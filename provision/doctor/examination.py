@@ -80,7 +80,7 @@ def _virtualbox(topology: Topology) -> Iterator[Finding]:
     yield from box_rules.judge_kernel_module(box, kind)
     yield from box_rules.judge_virtualisation(processor, kind)
     yield from box_rules.judge_kvm_conflict(box, processor, _kernel(kind))
-    yield from vagrant_rules.judge_box(topology.vagrant.box, vagrant, kind)
+    yield from vagrant_rules.judge_box(topology.vagrant.box, kind)
     yield box_rules.judge_hostonly_range(topology.network, box, kind)
     yield from _virtual_room(topology, "virtualbox", Path.home() / "VirtualBox VMs")
     yield _judge_range(topology, r"vboxnet\d+|bridge\d+")
@@ -94,7 +94,7 @@ def _libvirt(topology: Topology) -> Iterator[Finding]:
     vagrant, processor = vagrants.vagrant(), processors.processor(kind)
     yield vagrant_rules.judge_vagrant(vagrant, kind)
     yield from libvirt_rules.judge_libvirt(libvirt.libvirt(kind, VAGRANTFILE_FOLDER), processor)
-    yield from vagrant_rules.judge_box(topology.vagrant.box, vagrant, kind)
+    yield from vagrant_rules.judge_box(topology.vagrant.box, kind)
     yield from _virtual_room(topology, "libvirt", LIBVIRT_IMAGES)
     yield _judge_range(topology, r"virbr\d+")
 

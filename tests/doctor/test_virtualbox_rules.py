@@ -7,8 +7,9 @@ from ipaddress import IPv4Network
 import pytest
 
 from provision.doctor import Finding, Severity
+from provision.doctor.facts.host import HostKind
 from provision.doctor.facts.vagrant import VagrantFacts
-from provision.doctor.rules.vagrant import judge_box, judge_vagrant
+from provision.doctor.rules.vagrant import PACKAGES, SOURCE, judge_box, judge_vagrant
 from provision.doctor.rules.virtualbox import (
     DEFAULT_RANGE,
     allowed_ranges,
@@ -166,8 +167,30 @@ def test_vagrant_is_there_or_not() -> None:
     assert judge_vagrant(VagrantFacts(None), MAC).mend.startswith("brew")
 
 
+def test_vagrant_is_installed_from_where_it_is_new_enough() -> None:
+    assert "apt-get install vagrant" in judge_vagrant(VagrantFacts(None), LINUX).mend
+    assert judge_vagrant(VagrantFacts(None), ARM_LINUX).mend.endswith(SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "mend"),
+    [
+        ((2, 2, 19), LINUX, f"install Vagrant 2.3 or later: {PACKAGES}"),
+        ((2, 3, 0), LINUX, ""),
+        ((2, 3, 8), MAC, f"install Vagrant 2.4 or later: {PACKAGES}"),
+        ((2, 3, 8), ARM_LINUX, f"install Vagrant 2.4 or later: {SOURCE}"),
+        ((2, 4, 0), ARM_LINUX, ""),
+    ],
+)
+def test_vagrant_is_new_enough_for_the_processor(
+    version: Version, kind: HostKind, mend: str
+) -> None:
+    finding = judge_vagrant(VagrantFacts(version), kind)
+    assert finding.mend == mend
+    assert (finding.severity is Severity.OK) == (mend == "")
+
+
 def test_box_has_to_be_built_for_arm() -> None:
-    assert not list(judge_box("bento/ubuntu-24.04", VAGRANT, LINUX))
-    [finding] = judge_box("bento/ubuntu-24.04", VagrantFacts((2, 3, 4)), ARM_LINUX)
+    assert not list(judge_box("bento/ubuntu-24.04", LINUX))
+    [finding] = judge_box("bento/ubuntu-24.04", ARM_LINUX)
     assert finding.severity is Severity.WARNING
-    assert "Vagrant 2.4.0" in finding.mend
