@@ -76,7 +76,7 @@ def _virtualbox(topology: Topology) -> Iterator[Finding]:
     processor = processors.processor(kind)
     yield vagrant_rules.judge_vagrant(vagrant, kind)
     yield box_rules.judge_virtualbox(box, vagrant, kind)
-    yield from box_rules.judge_driver(box, vagrant)
+    yield from box_rules.judge_driver(box, vagrant, kind)
     yield from box_rules.judge_kernel_module(box, kind)
     yield from box_rules.judge_virtualisation(processor, kind)
     yield from box_rules.judge_kvm_conflict(box, processor, _kernel(kind))
@@ -93,7 +93,8 @@ def _libvirt(topology: Topology) -> Iterator[Finding]:
         return
     vagrant, processor = vagrants.vagrant(), processors.processor(kind)
     yield vagrant_rules.judge_vagrant(vagrant, kind)
-    yield from libvirt_rules.judge_libvirt(libvirt.libvirt(kind, VAGRANTFILE_FOLDER), processor)
+    found = libvirt.libvirt(kind, VAGRANTFILE_FOLDER)
+    yield from libvirt_rules.judge_libvirt(found, processor, kind)
     yield from vagrant_rules.judge_box(topology.vagrant.box, kind)
     yield from _virtual_room(topology, "libvirt", LIBVIRT_IMAGES)
     yield _judge_range(topology, r"virbr\d+")

@@ -16,13 +16,19 @@ BARE_METAL = Processor(
     has_virtualisation=True,
     is_virtual=False,
     kvm_module="kvm_intel",
+    vendors_module="kvm_intel",
     kvm_at_load=True,
     kvm=KvmState.USABLE,
 )
 VAGRANT = VagrantFacts((2, 4, 9))
 VIRTUALBOX = VirtualBoxFacts((7, 1, 4), has_device=True, networks_conf=None)
 LIBVIRT = LibvirtFacts(
-    has_plugin=True, daemon=Answer(0), qemu=(7, 2, 15), is_emulating=False, has_systemd=True
+    has_plugin=True,
+    daemon=Answer(0),
+    has_daemon=True,
+    qemu=(7, 2, 15),
+    is_emulating=False,
+    has_systemd=True,
 )
 CONTAINERS = ContainerHost(
     is_root=True,
@@ -30,6 +36,7 @@ CONTAINERS = ContainerHost(
     missing_packages=(),
     namespaces=Answer(0),
     has_overlay=True,
+    has_modules=True,
     state_file_system="ext4",
     cgroup_controllers=frozenset({"cpu", "memory", "pids"}),
     cgroup_next_step="",

@@ -139,6 +139,19 @@ def test_processor_flags_are_those_of_the_first() -> None:
     assert processor.flags_of("Features : fp asimd\n") == set()
 
 
+@pytest.mark.parametrize(
+    ("cpuinfo", "module"),
+    [
+        ("processor : 0\nvendor_id\t: GenuineIntel\n", "kvm_intel"),
+        ("processor : 0\nvendor_id\t: AuthenticAMD\n", "kvm_amd"),
+        ("processor : 0\nvendor_id\t: Somebody Else\n", None),
+        ("processor : 0\nCPU implementer : 0x41\n", None),
+    ],
+)
+def test_kvm_module_is_that_of_the_processors_vendor(cpuinfo: str, module: str | None) -> None:
+    assert processor.vendors_module_of(cpuinfo) == module
+
+
 def test_last_mount_at_a_place_counts() -> None:
     mountinfo = (
         "23 1 254:0 / / rw - ext4 /dev/vda rw\n"

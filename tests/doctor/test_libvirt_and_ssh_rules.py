@@ -8,17 +8,20 @@ import pytest
 
 from provision.doctor import Finding, Severity
 from provision.doctor.facts.asking import MISSING, Answer
+from provision.doctor.facts.host import HostKind
 from provision.doctor.facts.processor import KvmState
 from provision.doctor.facts.servers import KeyFile, SshFacts
 from provision.doctor.rules.libvirt import judge_libvirt, judge_libvirt_system
 from provision.doctor.rules.servers import judge_key, judge_ssh
-from tests.doctor.hosts import BARE_METAL, LIBVIRT, LINUX, MAC
+from tests.doctor.hosts import ARM_LINUX, BARE_METAL, LIBVIRT, LINUX, MAC
 
 KEY = KeyFile(Path("/home/a/.ssh/id_ed25519"), 0o600)
 
 
-def _faults(kvm: KvmState = KvmState.USABLE, **spoiled: Any) -> list[Finding]:
-    findings = judge_libvirt(replace(LIBVIRT, **spoiled), replace(BARE_METAL, kvm=kvm))
+def _faults(
+    kvm: KvmState = KvmState.USABLE, kind: HostKind = LINUX, **spoiled: Any
+) -> list[Finding]:
+    findings = judge_libvirt(replace(LIBVIRT, **spoiled), replace(BARE_METAL, kvm=kvm), kind)
     return [finding for finding in findings if finding.severity is not Severity.OK]
 
 
@@ -32,6 +35,11 @@ def test_good_host_has_no_fault_with_any_qemu() -> None:
         ({"has_plugin": False}, "vagrant-libvirt", "vagrant plugin install"),
         ({"daemon": Answer(MISSING)}, "libvirtd", "apt-get install libvirt-daemon-system"),
         ({"daemon": Answer(1, err="No such file")}, "libvirtd", "systemctl start libvirtd"),
+        (
+            {"daemon": Answer(1, err="No such file"), "has_daemon": False},
+            "libvirtd",
+            "apt-get install libvirt-daemon-system",
+        ),
         ({"daemon": Answer(1, err="Permission denied")}, "libvirtd", "usermod -aG libvirt"),
         ({"qemu": None}, "QEMU", "apt-get install qemu-system-x86"),
     ],
@@ -61,9 +69,31 @@ def test_without_kvm_machines_start_only_where_emulation_was_chosen(kvm: KvmStat
     assert fault.severity is Severity.WARNING
 
 
+@pytest.mark.parametrize(
+    ("module", "mend"),
+    [
+        ("kvm_intel", "sudo modprobe kvm_intel; or"),
+        ("kvm_amd", "sudo modprobe kvm_amd; or"),
+        (None, "sudo modprobe kvm_intel (Intel) or kvm_amd (AMD); or"),
+    ],
+)
+def test_kvm_is_loaded_by_the_processors_own_module(module: str | None, mend: str) -> None:
+    processor = replace(BARE_METAL, kvm=KvmState.ABSENT, vendors_module=module)
+    [kvm] = [each for each in judge_libvirt(LIBVIRT, processor, LINUX) if each.name == "KVM"]
+    assert mend in kvm.mend
+
+
 def test_emulation_needs_a_qemu_that_does_not_corrupt_its_guests() -> None:
     faults = _faults(KvmState.ABSENT, is_emulating=True)
     assert [fault.severity for fault in faults] == ["warning", "error"]
+    assert "add bookworm-backports" in faults[1].mend
+
+
+def test_on_arm_nothing_is_said_of_the_other_processors() -> None:
+    [kvm] = _faults(KvmState.ABSENT, ARM_LINUX)
+    assert kvm.mend == "switch on nested virtualisation on the host of this machine"
+    [qemu] = _faults(kind=ARM_LINUX, qemu=None)
+    assert qemu.mend == "sudo apt-get install qemu-system-arm qemu-efi-aarch64 qemu-utils"
 
 
 def test_only_linux_has_kvm() -> None:

@@ -12,6 +12,7 @@ from provision.doctor.facts.vagrant import VagrantFacts
 from provision.doctor.rules.vagrant import PACKAGES, SOURCE, judge_box, judge_vagrant
 from provision.doctor.rules.virtualbox import (
     DEFAULT_RANGE,
+    OLD_PACKAGES,
     allowed_ranges,
     judge_driver,
     judge_hostonly_range,
@@ -30,41 +31,59 @@ def _severities(findings: Iterable[Finding]) -> list[str]:
     return [finding.severity.value for finding in findings]
 
 
+def _vagrant(version: str) -> str:
+    return f"install Vagrant {version} or later: {PACKAGES}"
+
+
+def _virtualbox(series: str) -> str:
+    return (
+        f"install VirtualBox {series} or earlier (Ubuntu: sudo apt-get install virtualbox; Debian: "
+        "add the repository of https://www.virtualbox.org/wiki/Linux_Downloads, "
+        f"then sudo apt-get install virtualbox-{series})"
+    )
+
+
 @pytest.mark.parametrize(
     ("box", "vagrant", "mend"),
     [
         ((7, 0, 20), (2, 3, 4), ""),
-        ((7, 1, 4), (2, 3, 4), "install Vagrant 2.4.2 or later, or install VirtualBox 7.0"),
+        ((7, 1, 4), (2, 3, 4), f"{_vagrant('2.4.2')}, or {_virtualbox('7.0')}"),
         ((7, 1, 4), (2, 4, 2), ""),
-        ((7, 2, 0), (2, 4, 8), "install Vagrant 2.4.9 or later, or install VirtualBox 7.1"),
+        ((7, 2, 0), (2, 4, 8), f"{_vagrant('2.4.9')}, or {_virtualbox('7.1')}"),
         ((7, 2, 0), (2, 4, 9), ""),
-        ((6, 1, 50), (2, 0, 0), "install Vagrant 2.2.7 or later"),
-        ((8, 0, 0), (2, 4, 9), "install VirtualBox 7.2"),
+        ((6, 1, 50), (2, 0, 0), _vagrant("2.2.7")),
+        ((8, 0, 0), (2, 4, 9), _virtualbox("7.2")),
     ],
 )
 def test_vagrant_drives_the_virtualbox_versions_it_knows(
     box: Version, vagrant: Version, mend: str
 ) -> None:
-    [finding] = judge_driver(replace(VIRTUALBOX, version=box), VagrantFacts(vagrant))
+    [finding] = judge_driver(replace(VIRTUALBOX, version=box), VagrantFacts(vagrant), LINUX)
     assert finding.mend == mend
     assert (finding.severity is Severity.OK) == (mend == "")
 
 
 def test_driver_that_a_distribution_added_counts() -> None:
     patched = VagrantFacts((2, 3, 8), frozenset({(7, 0), (7, 1)}))
-    assert _severities(judge_driver(VIRTUALBOX, patched)) == ["ok"]
+    assert _severities(judge_driver(VIRTUALBOX, patched, LINUX)) == ["ok"]
 
 
 def test_what_is_not_installed_is_said_once() -> None:
     absent = replace(VIRTUALBOX, version=None, has_device=False)
     assert judge_virtualbox(absent, VAGRANT, LINUX).severity is Severity.ERROR
-    assert not list(judge_driver(absent, VAGRANT))
+    assert not list(judge_driver(absent, VAGRANT, LINUX))
     assert not list(judge_kernel_module(absent, LINUX))
 
 
 def test_virtualbox_to_install_is_one_that_the_vagrant_here_drives() -> None:
     absent = replace(VIRTUALBOX, version=None)
-    assert "VirtualBox 7.0 " in judge_virtualbox(absent, VagrantFacts((2, 3, 4)), LINUX).mend
+    assert judge_virtualbox(absent, VagrantFacts((2, 3, 4)), LINUX).mend == _virtualbox("7.0")
+
+
+def test_on_macos_an_older_virtualbox_is_not_what_brew_has() -> None:
+    absent = replace(VIRTUALBOX, version=None)
+    assert "brew install" in judge_virtualbox(absent, VagrantFacts((2, 4, 9)), MAC).mend
+    assert OLD_PACKAGES in judge_virtualbox(absent, VagrantFacts((2, 4, 2)), MAC).mend
 
 
 def test_kernel_module_is_asked_for_on_linux_alone() -> None:

@@ -21,6 +21,7 @@ KERNEL_MODULES = Path("/lib/modules")
 class ContainerHost:
     """What a host has for system containers; `cgroup_next_step` is set where cgroup v2 is absent.
 
+    `has_modules` tells whether the running kernel's modules lie on the disk.
     `nftables` is what nft(8) said when it was asked for the rules, None where it can't be asked.
     """
 
@@ -29,6 +30,7 @@ class ContainerHost:
     missing_packages: tuple[str, ...]
     namespaces: Answer
     has_overlay: bool
+    has_modules: bool
     state_file_system: str
     cgroup_controllers: frozenset[str]
     cgroup_next_step: str
@@ -44,6 +46,7 @@ def container_host(state: Path, kernel: str) -> ContainerHost:
         missing_packages=_missing_packages(),
         namespaces=ask(["unshare", "--net", "--mount", "true"]),
         has_overlay=_has_overlay(kernel),
+        has_modules=(KERNEL_MODULES / kernel).is_dir(),
         state_file_system=_file_system(nearest_existing(state).resolve()),
         cgroup_controllers=controllers,
         cgroup_next_step=next_step,

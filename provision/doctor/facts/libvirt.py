@@ -10,6 +10,7 @@ from provision.doctor.facts.vagrant import asks_for_emulation, has_plugin
 from provision.doctor.versions import Version, parse_version
 
 PLUGIN = "vagrant-libvirt"
+DAEMONS = (Path("/usr/sbin/libvirtd"), Path("/usr/sbin/virtqemud"))
 BOOTED_BY_SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 
 
@@ -17,11 +18,13 @@ BOOTED_BY_SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 class LibvirtFacts:
     """`has_plugin` is None where Vagrant won't say; `daemon` is how `virsh version` ended.
 
+    `has_daemon` tells whether there is one to start: virsh is in a package of its own.
     `is_emulating` tells that the user chose the driver `qemu`, which needs no KVM.
     """
 
     has_plugin: bool | None
     daemon: Answer
+    has_daemon: bool
     qemu: Version | None
     is_emulating: bool
     has_systemd: bool
@@ -32,6 +35,7 @@ def libvirt(kind: HostKind, folder: Path) -> LibvirtFacts:
     return LibvirtFacts(
         has_plugin=has_plugin(PLUGIN),
         daemon=ask(["virsh", "-c", "qemu:///system", "version"]),
+        has_daemon=any(daemon.exists() for daemon in DAEMONS),
         qemu=_qemu_version(kind),
         is_emulating=asks_for_emulation(folder),
         has_systemd=BOOTED_BY_SYSTEMD.is_dir(),

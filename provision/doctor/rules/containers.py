@@ -60,7 +60,12 @@ def _judge_namespaces(host: ContainerHost) -> Finding:
 def _judge_overlay(host: ContainerHost) -> Finding:
     if host.has_overlay:
         return ok("overlayfs", "the kernel has it")
-    return error("overlayfs", "the kernel doesn't have it", "sudo modprobe overlay")
+    if host.has_modules:
+        mend = "sudo apt-get install linux-modules-extra-$(uname -r) (Ubuntu), or another kernel"
+        return error("overlayfs", "the kernel doesn't have it, nor a module for it", mend)
+    found = "the kernel doesn't have it, and its modules are not on this host"
+    mend = "sudo reboot, into the kernel that was installed since; a custom one: build it in"
+    return error("overlayfs", found, mend)
 
 
 def _judge_state(host: ContainerHost) -> Finding:

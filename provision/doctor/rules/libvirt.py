@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from provision.doctor.facts.asking import Answer
 from provision.doctor.facts.host import HostKind
 from provision.doctor.facts.libvirt import LibvirtFacts
 from provision.doctor.facts.processor import KvmState, Processor
@@ -17,11 +16,10 @@ EMULATION = (
     """l.cpu_mode = "custom"; l.cpu_model = "qemu64" } }' >> ~/.vagrant.d/Vagrantfile"""
 )
 PATIENCE = "`patience: 6` in topology.yml"
-KVM_MENDS = {
-    KvmState.ABSENT: "switch on VT-x or AMD-V (here or nested), then sudo modprobe kvm_intel",
-    KvmState.FORBIDDEN: "sudo usermod -aG kvm $USER, then log in again",
-    KvmState.NO_HARDWARE: "switch on nested virtualisation on the host of this machine",
-}
+BACKPORTS = (
+    "on Debian 12: add bookworm-backports (https://backports.debian.org/Instructions/), "
+    "then sudo apt-get install -t bookworm-backports qemu-system-x86"
+)
 
 
 def judge_libvirt_system(kind: HostKind) -> Finding:
@@ -33,12 +31,12 @@ def judge_libvirt_system(kind: HostKind) -> Finding:
     )
 
 
-def judge_libvirt(facts: LibvirtFacts, processor: Processor) -> Iterator[Finding]:
+def judge_libvirt(facts: LibvirtFacts, processor: Processor, kind: HostKind) -> Iterator[Finding]:
     """Judge everything from Vagrant's plugin down to the processor."""
     yield _judge_plugin(facts)
-    yield _judge_daemon(facts.daemon, has_systemd=facts.has_systemd)
-    yield _judge_kvm(processor.kvm, is_emulating=facts.is_emulating)
-    yield _judge_qemu(facts, processor.kvm)
+    yield _judge_daemon(facts)
+    yield _judge_kvm(processor, kind, is_emulating=facts.is_emulating)
+    yield _judge_qemu(facts, processor.kvm, kind)
 
 
 def _judge_plugin(facts: LibvirtFacts) -> Finding:
@@ -51,19 +49,24 @@ def _judge_plugin(facts: LibvirtFacts) -> Finding:
     return error("vagrant-libvirt", "Vagrant doesn't have this plugin", mend)
 
 
-def _judge_daemon(answer: Answer, *, has_systemd: bool) -> Finding:
+def _judge_daemon(facts: LibvirtFacts) -> Finding:
+    answer = facts.daemon
     if answer.succeeded:
         return ok("libvirtd", "answers at qemu:///system")
+    install = "sudo apt-get install libvirt-daemon-system libvirt-clients"
     if answer.is_missing:
-        mend = "sudo apt-get install libvirt-daemon-system libvirt-clients"
-        return error("libvirtd", "not installed: no virsh", mend)
+        return error("libvirtd", "not installed: no virsh", install)
+    if not facts.has_daemon:
+        return error("libvirtd", "not installed: virsh alone is here", install)
     said = (answer.err.strip().splitlines() or ["no reason given"])[-1].removeprefix("error: ")
-    start = "sudo systemctl start libvirtd" if has_systemd else "sudo libvirtd -d; sudo virtlogd -d"
+    by_hand = "sudo libvirtd -d; sudo virtlogd -d"
+    start = "sudo systemctl start libvirtd" if facts.has_systemd else by_hand
     join = "sudo usermod -aG libvirt $USER, then log in again"
     return error("libvirtd", f"doesn't answer: {said}", join if "denied" in said else start)
 
 
-def _judge_kvm(state: KvmState, *, is_emulating: bool) -> Finding:
+def _judge_kvm(processor: Processor, kind: HostKind, *, is_emulating: bool) -> Finding:
+    state, mend = processor.kvm, _kvm_mend(processor, kind)
     if state is KvmState.USABLE:
         return ok("KVM", "usable")
     reason = {
@@ -72,18 +75,27 @@ def _judge_kvm(state: KvmState, *, is_emulating: bool) -> Finding:
         KvmState.NO_HARDWARE: "/dev/kvm has no hardware virtualisation behind it",
     }[state]
     if is_emulating:
-        mend = f"{KVM_MENDS[state]}; until then set {PATIENCE}"
-        return warning("KVM", f"{reason}: emulated, 10 to 20 times slower", mend)
-    mend = f"{KVM_MENDS[state]}; or emulate, 10 to 20 times slower, with {PATIENCE}: {EMULATION}"
+        found = f"{reason}: emulated, 10 to 20 times slower"
+        return warning("KVM", found, f"{mend}; until then set {PATIENCE}")
+    if kind.is_x86:
+        mend += f"; or emulate, 10 to 20 times slower, with {PATIENCE}: {EMULATION}"
     return error("KVM", reason, mend)
 
 
-def _judge_qemu(facts: LibvirtFacts, kvm: KvmState) -> Finding:
+def _kvm_mend(processor: Processor, kind: HostKind) -> str:
+    if processor.kvm is KvmState.FORBIDDEN:
+        return "sudo usermod -aG kvm $USER, then log in again"
+    if processor.kvm is KvmState.NO_HARDWARE or kind.is_arm:  # on ARM, KVM is part of the kernel
+        return "switch on nested virtualisation on the host of this machine"
+    module = processor.vendors_module or "kvm_intel (Intel) or kvm_amd (AMD)"
+    return f"switch on VT-x or AMD-V (here or nested), then sudo modprobe {module}"
+
+
+def _judge_qemu(facts: LibvirtFacts, kvm: KvmState, kind: HostKind) -> Finding:
     if facts.qemu is None:
-        return error("QEMU", "not installed", "sudo apt-get install qemu-system-x86 qemu-utils")
+        package = "qemu-system-arm qemu-efi-aarch64" if kind.is_arm else "qemu-system-x86"
+        return error("QEMU", "not installed", f"sudo apt-get install {package} qemu-utils")
     is_emulated = facts.is_emulating or kvm is not KvmState.USABLE
-    if is_emulated and facts.qemu < EMULATES_WELL_SINCE:
-        found = f"{shown(facts.qemu)} corrupts emulated guests"
-        mend = "sudo apt-get install -t bookworm-backports qemu-system-x86 (Debian 12)"
-        return error("QEMU", found, mend)
+    if kind.is_x86 and is_emulated and facts.qemu < EMULATES_WELL_SINCE:
+        return error("QEMU", f"{shown(facts.qemu)} corrupts emulated guests", BACKPORTS)
     return ok("QEMU", shown(facts.qemu))

@@ -8,6 +8,7 @@ from provision.doctor.facts.processor import Processor
 from provision.doctor.facts.vagrant import VagrantFacts
 from provision.doctor.facts.virtualbox import VirtualBoxFacts
 from provision.doctor.finding import Finding, error, ok, warning
+from provision.doctor.rules.vagrant import newer_vagrant
 from provision.doctor.versions import Version, shown
 
 # VirtualBox series -> the first Vagrant that drives it: driver_map in hashicorp/vagrant,
@@ -40,6 +41,10 @@ KVM_OPTION = (
     "echo options kvm enable_virt_at_load=0 | sudo tee /etc/modprobe.d/quartet-virtualbox.conf"
 )
 
+# Debian's releases have no package of it; Oracle's are named after the series.
+PACKAGES = "https://www.virtualbox.org/wiki/Linux_Downloads"
+OLD_PACKAGES = "https://www.virtualbox.org/wiki/Download_Old_Builds"
+
 
 def judge_virtualbox(box: VirtualBoxFacts, vagrant: VagrantFacts, kind: HostKind) -> Finding:
     """Tell whether it is installed."""
@@ -49,7 +54,7 @@ def judge_virtualbox(box: VirtualBoxFacts, vagrant: VagrantFacts, kind: HostKind
     return error("VirtualBox", "not installed: no VBoxManage", _installing(kind, series))
 
 
-def judge_driver(box: VirtualBoxFacts, vagrant: VagrantFacts) -> Iterator[Finding]:
+def judge_driver(box: VirtualBoxFacts, vagrant: VagrantFacts, kind: HostKind) -> Iterator[Finding]:
     """Tell whether this Vagrant drives it; the drivers it has count more than its version."""
     if box.version is None or vagrant.version is None:
         return
@@ -60,8 +65,8 @@ def judge_driver(box: VirtualBoxFacts, vagrant: VagrantFacts) -> Iterator[Findin
         return
     found = f"Vagrant {shown(vagrant.version)} can't drive VirtualBox {shown(series)}"
     first = FIRST_VAGRANT.get(series)
-    ways = [f"install Vagrant {shown(first)} or later"] if first else []
-    ways += [f"install VirtualBox {shown(max(drives))}"] if drives else []
+    ways = [newer_vagrant(first, kind)] if first else []
+    ways += [_installing(kind, max(drives))] if drives else []
     yield error(name, found, ", or ".join(ways))
 
 
@@ -72,7 +77,7 @@ def judge_kernel_module(box: VirtualBoxFacts, kind: HostKind) -> Iterator[Findin
     if box.has_device:
         yield ok("vboxdrv", "loaded")
         return
-    build = "sudo /sbin/vboxconfig (Debian, Ubuntu: sudo apt-get install virtualbox-dkms)"
+    build = "sudo /sbin/vboxconfig (Ubuntu's own: sudo apt-get install virtualbox-dkms)"
     yield error("vboxdrv", "not loaded: no /dev/vboxdrv", f"sudo modprobe vboxdrv, or {build}")
 
 
@@ -164,5 +169,11 @@ def _unloading(module: str) -> str:
 
 
 def _installing(kind: HostKind, series: Version) -> str:
-    command = "brew install --cask" if kind.is_mac else "on Ubuntu: sudo apt-get install"
-    return f"install VirtualBox {shown(series)} or earlier ({command} virtualbox)"
+    name = shown(series)
+    if kind.is_mac:
+        is_newest = series == max(FIRST_VAGRANT)
+        way = "brew install --cask virtualbox" if is_newest else OLD_PACKAGES
+    else:
+        oracles = f"add the repository of {PACKAGES}, then sudo apt-get install virtualbox-{name}"
+        way = f"Ubuntu: sudo apt-get install virtualbox; Debian: {oracles}"
+    return f"install VirtualBox {name} or earlier ({way})"
