@@ -54,6 +54,7 @@ class _Session(paramiko.ServerInterface):
         return "publickey"
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        self._server.offers.append(key)
         good = username in self._server.users and key == self._server.client_key
         return AUTH_SUCCESSFUL if good else AUTH_FAILED
 
@@ -81,7 +82,8 @@ class _Session(paramiko.ServerInterface):
 class SshServer:
     """Listens until `stop`; `commands` are those that it was asked to run.
 
-    `destinations` are those that it was asked to lead on to, and `logins` the connections so far.
+    `destinations` are those that it was asked to lead on to, `logins` the connections so far, and
+    `offers` the keys with which somebody tried to log in.
     """
 
     client_key: paramiko.PKey
@@ -90,6 +92,7 @@ class SshServer:
     commands: list[str] = field(default_factory=list)
     users: Collection[str] = ("quartet",)
     destinations: list[tuple[str, int]] = field(default_factory=list)
+    offers: list[paramiko.PKey] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         write_program(self.programs, "sudo", SUDO)

@@ -217,7 +217,7 @@ def test_host_in_between_is_confirmed_before_those_behind_it_are_asked(
 def test_machines_that_offer_no_key_are_all_told_and_nothing_recorded(
     trust: Trust, client: SshClient, endpoints: dict[str, Endpoint], person: Person, tmp_path: Path
 ) -> None:
-    off = Endpoint("127.0.0.1", closed_port(), "quartet", tmp_path / "id")
+    off = Endpoint("127.0.0.1", closed_port(), "quartet", (tmp_path / "id",))
     endpoints |= {"db-03": off}
     with pytest.raises(UnreachableError, match=r"^db-03: no host key is to be had"):
         trust("web-01", "db-03")

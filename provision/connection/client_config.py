@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from paramiko import SSHConfig, SSHConfigDict
+from paramiko import SSHConfig
 
 from provision.connection.failures import UnreachableError
 from provision.errors import QuartetError
@@ -31,13 +31,9 @@ def _endpoint(name: str, config: SSHConfig) -> Endpoint:
         host=entry["hostname"],
         port=int(entry["port"]),
         user=entry["user"],
-        key=_key(entry),
+        keys=tuple(map(Path, entry.get("identityfile", []))),
         agent=entry.get("identitiesonly") != "yes",
+        identity_agent=entry.get("identityagent", ""),
         jump=_endpoint(jump, config) if jump else None,
         proxy_command=entry.get("proxycommand", ""),
     )
-
-
-def _key(entry: SSHConfigDict) -> Path | None:
-    files = entry.get("identityfile")
-    return Path(files[0]) if files else None

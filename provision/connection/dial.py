@@ -1,20 +1,15 @@
 """Connect and log in to one host, with its key checked before anything of ours is sent."""
 
 import logging
+import shlex
 import socket
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import fabric
-from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko import Channel, MissingHostKeyPolicy, PKey, SSHException
-from paramiko.pkey import UnknownKeyType
-from paramiko.ssh_exception import (
-    AuthenticationException,
-    BadHostKeyException,
-    PasswordRequiredException,
-)
+from paramiko.ssh_exception import AuthenticationException, BadHostKeyException
 
 from provision.connection.failures import (
     IS_IT_RUNNING,
@@ -22,12 +17,11 @@ from provision.connection.failures import (
     UnreachableError,
     reason,
 )
+from provision.connection.identities import NO_KEY, identities_for
 from provision.connection.ways import CONNECT_TIMEOUT_S, way_to
 from provision.lab.base import Endpoint
 
 SILENCE_MS = 20_000
-# Paramiko's words where there is no key to show: none that can be read, and no agent with one.
-_NO_KEY = "No authentication methods available"
 
 # What goes wrong is raised as well; without a handler its tracebacks would go to the terminal.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -61,12 +55,12 @@ def dial(
     # Fabric accepts any host key and loads no known_hosts of its own, so both are set here.
     connection.client.set_missing_host_key_policy(_StrictPolicy())
     way: Channel | socket.socket | None = None
+    locked: Sequence[Path] = ()
     try:
         connection.client.load_host_keys(str(known_hosts))
-        key = connection.connect_kwargs["pkey"] = _load_key(endpoint)
-        if endpoint.key is not None and key is None:
-            connection.connect_kwargs["allow_agent"] = True
-            endpoint = replace(endpoint, agent=True)
+        identities = identities_for(endpoint)
+        locked = identities.locked
+        connection.connect_kwargs["auth_strategy"] = identities
         if way := way_to(endpoint, gateway):
             connection.connect_kwargs["sock"] = way
         connection.open()
@@ -75,7 +69,7 @@ def dial(
         connection.client.close()
         if way:
             way.close()
-        raise _translated(name, endpoint, error) from error
+        raise _translated(name, endpoint, error, locked) from error
     _tune(connection)
     return connection
 
@@ -87,31 +81,12 @@ def _prepared(endpoint: Endpoint, connect_s: float) -> fabric.Connection:
         port=endpoint.port,
         connect_timeout=connect_s,
         connect_kwargs={
-            "allow_agent": endpoint.agent,
-            # As ssh does where several keys are there and none is named.
-            "look_for_keys": endpoint.agent and endpoint.key is None,
             "banner_timeout": CONNECT_TIMEOUT_S,
             "auth_timeout": CONNECT_TIMEOUT_S,
         },
         # Its own: fabric writes into it, and for that moment it is empty for everybody else.
         config=_FABRIC_CONFIG.clone(),
     )
-
-
-def _load_key(endpoint: Endpoint) -> PKey | None:
-    """The private key, whatever its type: key_filename reports a refusal as a wrong format.
-
-    One with a passphrase, or on a security key, is left to the agent, which can use it.
-    """
-    if endpoint.key is None:
-        return None
-    try:
-        return PKey.from_path(endpoint.key)
-    # Cryptography's own words for a missing passphrase, and for a kind of key it doesn't know.
-    except (PasswordRequiredException, TypeError, UnsupportedAlgorithm, UnknownKeyType):
-        return None
-    except (OSError, ValueError, SSHException) as error:
-        raise SSHException(f"the key {endpoint.key}: {error}") from error
 
 
 def _tune(connection: fabric.Connection) -> None:
@@ -127,7 +102,9 @@ def _tune(connection: fabric.Connection) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MS)
 
 
-def _translated(name: str, endpoint: Endpoint, error: Exception) -> UnreachableError:
+def _translated(
+    name: str, endpoint: Endpoint, error: Exception, locked: Sequence[Path]
+) -> UnreachableError:
     target = f"{endpoint.user}@{endpoint.host}:{endpoint.port}"
     match error:
         case _UnknownHostError():
@@ -146,17 +123,16 @@ def _translated(name: str, endpoint: Endpoint, error: Exception) -> UnreachableE
                 " /etc/ssh/ssh_host_ed25519_key.pub); if it is right: ./lab trust",
             )
         case SSHException() if _is_refusal(error):
-            return _unreachable(name, target, f"login refused: {error}{_locked(endpoint)}")
+            return _unreachable(name, target, f"login refused: {error}{_unlocking(locked)}")
     return _unreachable(name, target, reason(error))
 
 
 def _is_refusal(error: SSHException) -> bool:
-    return isinstance(error, AuthenticationException) or str(error) == _NO_KEY
+    return isinstance(error, AuthenticationException) or str(error) == NO_KEY
 
 
-def _locked(endpoint: Endpoint) -> str:
-    key = endpoint.key
-    return f" (has it a passphrase? ssh-add {key})" if key and endpoint.agent else ""
+def _unlocking(locked: Sequence[Path]) -> str:
+    return f" (has it a passphrase? ssh-add {shlex.join(map(str, locked))})" if locked else ""
 
 
 def _unreachable(name: str, target: str, why: str) -> UnreachableError:

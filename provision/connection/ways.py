@@ -49,6 +49,6 @@ def _program(command: str) -> socket.socket:
 
 
 def _expanded(endpoint: Endpoint) -> str:
-    """The proxy command with the tokens of ssh_config(5) that it may use."""
+    """The proxy command with the tokens of ssh_config(5); ssh_settings has put in %n already."""
     tokens = {"h": endpoint.host, "p": str(endpoint.port), "r": endpoint.user, "%": "%"}
     return re.sub("%([hpr%])", lambda match: tokens[match[1]], endpoint.proxy_command)

@@ -23,17 +23,19 @@ class MachineState(StrEnum):
 class Endpoint:
     """How to reach a machine over SSH.
 
-    `agent` tells whether keys of the user's agent may be used too. `jump` is the host in between;
-    `proxy_command` is a program that makes the connection instead, as ssh_config(5) has it.
+    `keys` are the private key files to offer, in this order; `agent` tells whether keys of the
+    user's agent may be used too. `jump` is the host in between; `proxy_command` is a program that
+    makes the connection instead, and `identity_agent` says which agent, as ssh_config(5) has them.
     """
 
     host: str
     port: int
     user: str
-    key: Path | None = None
+    keys: tuple[Path, ...] = ()
     agent: bool = False
     jump: "Endpoint | None" = None
     proxy_command: str = ""
+    identity_agent: str = ""
 
     @property
     def known_as(self) -> str:

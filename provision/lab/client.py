@@ -130,8 +130,10 @@ def jump_name(name: str) -> str:
 
 def _way(name: str, endpoint: Endpoint) -> list[str]:
     """Say with what to log in, and over whom."""
-    lines = [f'IdentityFile "{endpoint.key}"'] if endpoint.key else []
+    lines = [f'IdentityFile "{key}"' for key in endpoint.keys]
     lines += [] if endpoint.agent else ["IdentitiesOnly yes"]
+    if endpoint.identity_agent:
+        lines.append(f'IdentityAgent "{endpoint.identity_agent}"')
     if endpoint.jump:
         lines.append(f"ProxyJump {jump_name(name)}")
     if endpoint.proxy_command:

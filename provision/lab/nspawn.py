@@ -100,7 +100,7 @@ class NspawnLab:
     def endpoint(self, name: str) -> Endpoint:
         """Say how to log in to a machine."""
         address = self._topology.machine(name).address
-        return Endpoint(str(address), SSH_PORT, USER, self._client.key)
+        return Endpoint(str(address), SSH_PORT, USER, (self._client.key,))
 
     def ssh_config(self) -> Path:
         """Return the ssh configuration; it is written when machines are booted."""

@@ -42,10 +42,11 @@ def endpoint_for(where: str, login: Login, hops: int = 0) -> Endpoint:
         host=host,
         port=port,
         user=user,
-        key=_checked(where, login.key) or _first_key(settings),
+        keys=_keys(where, login.key, settings),
         agent=settings.get("identitiesonly") != "yes",
         jump=None if jump == "none" else _jump(where, jump, login, hops),
-        proxy_command="" if login.jump else _command(settings),
+        proxy_command="" if login.jump else _command(settings, login.host),
+        identity_agent=settings.get("identityagent", ""),
     )
 
 
@@ -91,23 +92,22 @@ def _settings(where: str, login: Login) -> Mapping[str, str]:
     return settings
 
 
-def _checked(where: str, key: Path | None) -> Path | None:
-    if key is not None and not key.is_file():
+def _keys(where: str, key: Path | None, settings: Mapping[str, str]) -> tuple[Path, ...]:
+    """The topology's key alone, or else all that ssh would try, in its order."""
+    if key is None:
+        named = settings.get("identityfile", "").split("\n")
+        return tuple(file for name in named if (file := Path(name).expanduser()).is_file())
+    if not key.is_file():
         raise QuartetError(
             where, f"there is no key {key}", "correct `key:`, or leave it out to use your agent"
         )
-    return key
+    return (key,)
 
 
-def _first_key(settings: Mapping[str, str]) -> Path | None:
-    """The key that ssh would use; None where it would try several, as we then do too."""
-    named = (Path(name).expanduser() for name in settings.get("identityfile", "").split("\n"))
-    files = [file for file in named if file.is_file()]
-    if len(files) > 1 and all(file.parent == Path("~/.ssh").expanduser() for file in files):
-        return None
-    return files[0] if files else None
-
-
-def _command(settings: Mapping[str, str]) -> str:
+def _command(settings: Mapping[str, str], host: str) -> str:
+    """The proxy command; %n is the host as it was asked for, whose name nobody knows later."""
     command = settings.get("proxycommand", "none")
-    return "" if command == "none" else command
+    if command == "none":
+        return ""
+    escaped = host.replace("%", "%%")
+    return re.sub("%[n%]", lambda token: escaped if token[0] == "%n" else "%%", command)

@@ -89,5 +89,5 @@ def _remembered(id: str, host_key: str, endpoint: dict[str, Any] | None) -> Reme
     return Remembered(id, host_key, _endpoint(**endpoint) if endpoint else None)
 
 
-def _endpoint(key: str | None, **rest: Any) -> Endpoint:
-    return Endpoint(key=Path(key) if key else None, **rest)
+def _endpoint(keys: list[str], **rest: Any) -> Endpoint:
+    return Endpoint(keys=tuple(map(Path, keys)), **rest)

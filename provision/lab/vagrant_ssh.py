@@ -75,15 +75,15 @@ def _endpoint(settings: dict[str, list[str]]) -> Endpoint:
         settings["HostName"][0],
         int(settings.get("Port", [str(SSH_PORT)])[0]),
         settings["User"][0],
-        _key(settings.get("IdentityFile", [])),
+        _own_key(settings.get("IdentityFile", [])),
         proxy_command=settings.get("ProxyCommand", [""])[0],
     )
 
 
-def _key(paths: Sequence[str]) -> Path | None:
+def _own_key(paths: Sequence[str]) -> tuple[Path, ...]:
     """Choose the machine's own key; only before its first boot does Vagrant name several others.
 
     Quotes stand around a path that has spaces in it.
     """
     keys = [Path(path.strip('"')) for path in paths]
-    return next((key for key in keys if key.exists()), keys[0] if keys else None)
+    return tuple([key for key in keys if key.exists()] or keys)[:1]

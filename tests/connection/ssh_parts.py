@@ -54,7 +54,7 @@ def line_of(key: paramiko.PKey) -> str:
 
 
 def endpoint_of(server: SshServer, key: Path, **changes: object) -> Endpoint:
-    facts: dict[str, object] = {"port": server.port, "user": "quartet", "key": key, **changes}
+    facts: dict[str, object] = {"port": server.port, "user": "quartet", "keys": (key,), **changes}
     return Endpoint("127.0.0.1", **facts)  # type: ignore[arg-type]
 
 

@@ -11,7 +11,7 @@ from provision.lab.base import Endpoint
 from provision.lab.client import SshClient
 
 KEY = Path("/home/a person/.ssh/id_ed25519")
-PLAIN = Endpoint("10.9.8.11", 2222, "deploy", KEY)
+PLAIN = Endpoint("10.9.8.11", 2222, "deploy", (KEY,))
 
 
 @pytest.fixture
@@ -23,13 +23,26 @@ def client(tmp_path: Path) -> SshClient:
     "endpoint",
     [
         PLAIN,
-        replace(PLAIN, key=None, agent=True),
+        replace(PLAIN, keys=(), agent=True),
+        replace(PLAIN, keys=(KEY, Path("/home/b/id_rsa"))),
         replace(PLAIN, agent=True),
         replace(PLAIN, jump=Endpoint("bastion.example.org", 22, "ops", agent=True)),
-        replace(PLAIN, jump=Endpoint("b", 22, "ops", KEY, jump=Endpoint("outer", 2200, "me"))),
+        replace(PLAIN, jump=Endpoint("b", 22, "ops", (KEY,), jump=Endpoint("outer", 2200, "me"))),
         replace(PLAIN, proxy_command="cloud tunnel --port 22 2>/dev/null"),
+        replace(PLAIN, identity_agent="/home/a person/agent.sock"),
+        replace(PLAIN, identity_agent="none"),
     ],
-    ids=["key", "agent", "both", "jump", "two jumps", "proxy command"],
+    ids=[
+        "key",
+        "agent",
+        "several keys",
+        "both",
+        "jump",
+        "two jumps",
+        "proxy command",
+        "another agent",
+        "no agent",
+    ],
 )
 def test_way_to_a_machine_is_read_as_it_was_written(endpoint: Endpoint, client: SshClient) -> None:
     client.write_config({"web-01": endpoint, "web-02": PLAIN})

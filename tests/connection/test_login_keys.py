@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import NoEncryption, PrivateFormat
 
 from provision.connection import Access, Connection, UnreachableError
+from provision.connection.identities import Identities
 from provision.lab.base import Endpoint
 from provision.polling import is_reached
-from tests.connection.ssh_parts import DEADLINE_S, KNOWN, MY_TEXT, line_of, write_key
+from tests.connection.ssh_parts import DEADLINE_S, KNOWN, MINE, MY_TEXT, line_of, write_key
 from tests.ssh_server import SshServer
 
 PASSPHRASE = "correct horse"
@@ -43,7 +44,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An agent of the tests' own, which has the key that the server lets in."""
     # A socket's path has to be short, so not below tmp_path.
     with tempfile.TemporaryDirectory() as folder:
@@ -54,14 +55,16 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             assert is_reached(Path(socket).exists, within_s=DEADLINE_S)
             monkeypatch.setenv("SSH_AUTH_SOCK", socket)
             subprocess.run(["ssh-add", "-q", str(write_key(tmp_path / "unlocked"))], check=True)
-            yield
+            yield socket
             agent.terminate()
 
 
 @pytest.fixture
 def dial(server: SshServer, known_hosts: Path) -> Dial:
-    def dial(key: Path | None, *, agent: bool = True) -> None:
-        endpoint = Endpoint("127.0.0.1", server.port, "quartet", key, agent=agent)
+    def dial(*keys: Path, agent: bool = True, identity_agent: str = "") -> None:
+        endpoint = Endpoint(
+            "127.0.0.1", server.port, "quartet", keys, agent=agent, identity_agent=identity_agent
+        )
         with Connection("web-01", endpoint, Access(known_hosts)) as host:
             assert host.run("echo in") == "in\n"
 
@@ -170,30 +173,125 @@ def test_key_without_a_passphrase_logs_in_whatever_its_kind(
 
 
 class TestSeveralKeys:
-    """Where no key is named, ssh tries those that are usually there, and so do we."""
+    """They are offered in turn, with IdentitiesOnly too."""
 
-    def test_the_one_that_is_let_in_is_found(self, dial: Dial, home: Path) -> None:
-        _keygen(home / ".ssh/id_rsa", "-t", "rsa", "-b", "2048", "-N", "")
-        write_key(home / ".ssh/id_ed25519")
-        dial(None)
+    @pytest.fixture
+    def mine(self, home: Path) -> Path:
+        return write_key(home / ".ssh/id_ed25519")
 
-    def test_one_with_a_passphrase_is_no_obstacle(self, dial: Dial, home: Path) -> None:
-        _keygen(home / ".ssh/id_rsa", "-t", "rsa", "-b", "2048", "-a", "1")
-        write_key(home / ".ssh/id_ed25519")
-        dial(None)
+    @pytest.fixture
+    def strange(self, home: Path) -> Path:
+        return _keygen(home / ".ssh/id_rsa", "-t", "rsa", "-b", "2048", "-N", "")
 
-    def test_none_that_is_let_in_is_a_login_refused(self, dial: Dial, home: Path) -> None:
-        _keygen(home / ".ssh/id_rsa", "-t", "rsa", "-b", "2048", "-N", "")
+    @pytest.mark.parametrize("agent", [True, False])
+    def test_the_one_that_is_let_in_is_found(
+        self, agent: bool, dial: Dial, mine: Path, strange: Path
+    ) -> None:
+        dial(strange, mine, agent=agent)
+        dial(mine, strange, agent=agent)
+
+    def test_one_with_a_passphrase_is_no_obstacle(
+        self, dial: Dial, mine: Path, locked: Path
+    ) -> None:
+        dial(locked, mine)
+
+    def test_one_that_is_no_key_is_no_obstacle(
+        self, dial: Dial, mine: Path, tmp_path: Path
+    ) -> None:
+        dial(write_key(tmp_path / "odd", "no key at all"), mine)
+
+    def test_none_that_is_let_in_is_a_login_refused(self, dial: Dial, strange: Path) -> None:
+        with pytest.raises(UnreachableError, match="login refused: Authentication failed"):
+            dial(strange)
+
+    def test_those_with_a_passphrase_are_named(
+        self, dial: Dial, strange: Path, locked: Path
+    ) -> None:
+        with pytest.raises(UnreachableError, match=f"passphrase\\? ssh-add {locked}\\)"):
+            dial(strange, locked)
+
+    @pytest.mark.usefixtures("agent")
+    def test_one_that_the_agent_has_too_is_offered_once(
+        self, dial: Dial, mine: Path, strange: Path, server: SshServer
+    ) -> None:
+        server.users = ()
         with pytest.raises(UnreachableError, match="login refused"):
-            dial(None)
+            dial(strange, mine)
+        assert len(server.offers) == 2
 
-    def test_they_are_not_tried_where_one_is_named(self, dial: Dial, home: Path) -> None:
-        write_key(home / ".ssh/id_ed25519")
-        other = _keygen(home / "other", "-t", "ed25519", "-N", "")
+    @pytest.mark.usefixtures("mine")
+    def test_those_that_nobody_named_are_not_offered(self, dial: Dial, strange: Path) -> None:
+        for keys in ((), (strange,)):
+            with pytest.raises(UnreachableError, match="login refused"):
+                dial(*keys)
+
+
+class _Demanding:
+    """A server's answers to one key after the other: what else it wants, or None for a refusal."""
+
+    def __init__(self, *answers: list[str] | None, hangs_up: bool = False) -> None:
+        self._answers = list(answers)
+        self._hangs_up = hangs_up
+        self.steps: list[str] = []
+
+    def auth_publickey(self, _user: str, _key: paramiko.PKey) -> list[str]:
+        self.steps.append("publickey")
+        answer = self._answers.pop(0)
+        if answer is None:
+            raise paramiko.AuthenticationException
+        return answer
+
+    def auth_interactive_dumb(self, _user: str) -> None:
+        self.steps.append("keyboard-interactive")
+
+    def is_active(self) -> bool:
+        return not self._hangs_up
+
+
+@pytest.mark.parametrize(
+    ("server", "steps"),
+    [
+        (_Demanding([]), ["publickey"]),
+        (_Demanding(None, []), ["publickey", "publickey"]),
+        (_Demanding(["publickey"], []), ["publickey", "publickey"]),
+        (_Demanding(["keyboard-interactive"]), ["publickey", "keyboard-interactive"]),
+    ],
+)
+def test_server_gets_as_much_as_it_wants(server: _Demanding, steps: list[str]) -> None:
+    Identities("quartet", (MINE, KNOWN), (), "none").authenticate(server)  # type: ignore[arg-type]
+    assert server.steps == steps
+
+
+def test_server_that_hangs_up_is_offered_no_more() -> None:
+    server = _Demanding(None, [], hangs_up=True)
+    with pytest.raises(paramiko.AuthenticationException):
+        Identities("quartet", (MINE, KNOWN), (), "none").authenticate(server)  # type: ignore[arg-type]
+    assert server.steps == ["publickey"]
+
+
+class TestIdentityAgent:
+    """The agent of ssh's own configuration comes in the place of SSH_AUTH_SOCK's."""
+
+    @pytest.fixture
+    def elsewhere(self, agent: str, monkeypatch: pytest.MonkeyPatch) -> str:
+        monkeypatch.delenv("SSH_AUTH_SOCK")
+        return agent
+
+    def test_it_is_asked(self, elsewhere: str, dial: Dial) -> None:
+        dial(identity_agent=elsewhere)
+
+    def test_it_may_stand_in_a_variable(
+        self, elsewhere: str, dial: Dial, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MY_AGENT", elsewhere)
+        dial(identity_agent="$MY_AGENT")
+
+    @pytest.mark.usefixtures("agent")
+    def test_the_usual_one_has_a_name(self, dial: Dial) -> None:
+        dial(identity_agent="SSH_AUTH_SOCK")
+
+    @pytest.mark.usefixtures("agent")
+    @pytest.mark.parametrize("other", ["none", "/no/such/agent"])
+    def test_the_usual_one_is_not_asked_in_its_place(self, other: str, dial: Dial) -> None:
         with pytest.raises(UnreachableError, match="login refused"):
-            dial(other)
-
-    def test_they_are_not_tried_in_a_lab(self, dial: Dial, home: Path) -> None:
-        write_key(home / ".ssh/id_ed25519")
-        with pytest.raises(UnreachableError):
-            dial(None, agent=False)
+            dial(identity_agent=other)

@@ -61,7 +61,7 @@ def test_host_is_dropped_by_its_whole_name_only() -> None:
 
 
 def test_ssh_understands_the_configuration(client: SshClient) -> None:
-    client.write_config({"web-01": Endpoint("10.9.8.11", 2222, "quartet", client.key)})
+    client.write_config({"web-01": Endpoint("10.9.8.11", 2222, "quartet", (client.key,))})
     done = subprocess.run(
         ["ssh", "-G", "-F", str(client.config), "web-01"],
         capture_output=True,

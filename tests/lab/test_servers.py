@@ -79,7 +79,7 @@ def test_topology_of_servers_is_opened_as_such(topology: Topology) -> None:
 
 def test_login_is_the_machines_own_and_else_the_shared_one(servers: Servers, key: Path) -> None:
     web, balancer = servers.endpoint("web-01"), servers.endpoint("lb-01")
-    assert (web.host, web.port, web.user, web.key) == ("10.9.8.11", 2222, "deploy", key)
+    assert (web.host, web.port, web.user, web.keys) == ("10.9.8.11", 2222, "deploy", (key,))
     assert (balancer.host, balancer.port, balancer.user) == ("198.51.100.10", 22, "root")
 
 

@@ -33,6 +33,13 @@ Host six
   ProxyJump [2001:db8::1]:2200
 Host tunnel
   ProxyCommand relay %h %p 2>/dev/null
+Host by-name
+  HostName 10.9.8.13
+  ProxyCommand relay %n %h 100%%n
+Host guarded
+  IdentityAgent "/run/an agent"
+Host unattended
+  IdentityAgent none
 Host round
   ProxyJump about
 Host about
@@ -62,12 +69,13 @@ def _endpoint(host: str, **login: object) -> Endpoint:
 
 
 def test_users_configuration_decides_what_the_topology_leaves_open(folder: Path) -> None:
-    assert _endpoint("web") == Endpoint("10.9.8.11", 2222, "deploy", folder / "first", agent=True)
+    keys = (folder / "first", folder / "second")
+    assert _endpoint("web") == Endpoint("10.9.8.11", 2222, "deploy", keys, agent=True)
 
 
 def test_topology_comes_before_the_users_configuration(folder: Path) -> None:
     endpoint = _endpoint("web", user="root", port=22, key=folder / "second")
-    assert endpoint == Endpoint("10.9.8.11", 22, "root", folder / "second", agent=True)
+    assert endpoint == Endpoint("10.9.8.11", 22, "root", (folder / "second",), agent=True)
 
 
 class TestUsualKeys:
@@ -88,29 +96,41 @@ class TestUsualKeys:
         for name in ("id_rsa", "id_ed25519"):
             (home / name).touch()
         endpoint = _endpoint("usual")
-        assert (endpoint.key, endpoint.agent) == (None, True)
+        assert (endpoint.keys, endpoint.agent) == ((home / "id_rsa", home / "id_ed25519"), True)
 
     def test_only_one_is_it(self, home: Path) -> None:
         (home / "id_ed25519").touch()
-        assert _endpoint("usual").key == home / "id_ed25519"
+        assert _endpoint("usual").keys == (home / "id_ed25519",)
 
     def test_none_is_none(self) -> None:
-        assert _endpoint("usual").key is None
+        assert _endpoint("usual").keys == ()
 
-    def test_one_that_is_elsewhere_was_named_by_somebody(self, home: Path) -> None:
-        for name in ("id_rsa", "id_ed25519"):
+    def test_one_that_is_elsewhere_has_its_place_among_them(self, home: Path, folder: Path) -> None:
+        (home / "id_ed25519").touch()
+        assert _endpoint("mixed").keys == (home / "id_ed25519", folder / "first")
+
+    def test_keys_of_one_host_come_before_those_of_all(self, home: Path, folder: Path) -> None:
+        for name in ("prod_key", "id_ed25519"):
             (home / name).touch()
-        assert _endpoint("mixed").key is not None
+        (folder / "config").write_text(
+            f"Host prod\n  IdentityFile {home}/prod_key\n  IdentitiesOnly yes\n"
+            f"Host *\n  IdentityFile {home}/id_ed25519\n"
+        )
+        endpoint = _endpoint("prod")
+        assert (endpoint.keys, endpoint.agent) == (
+            (home / "prod_key", home / "id_ed25519"),
+            False,
+        )
 
     def test_one_of_the_topology_comes_before_them(self, home: Path, folder: Path) -> None:
         for name in ("id_rsa", "id_ed25519"):
             (home / name).touch()
-        assert _endpoint("usual", key=folder / "second").key == folder / "second"
+        assert _endpoint("usual", key=folder / "second").keys == (folder / "second",)
 
 
 def test_agent_is_left_alone_where_the_configuration_says_so(folder: Path) -> None:
     endpoint = _endpoint("strict")
-    assert (endpoint.key, endpoint.agent) == (folder / "second", False)
+    assert (endpoint.keys, endpoint.agent) == ((folder / "second",), False)
 
 
 def test_jump_host_of_the_configuration_is_resolved_like_any_other() -> None:
@@ -133,7 +153,7 @@ def test_jump_host_of_the_topology_comes_before_a_proxy_command(folder: Path) ->
     assert endpoint.proxy_command == ""
     assert jump is not None
     assert (jump.user, jump.host, jump.port) == ("me", "10.1.1.1", 2300)
-    assert jump.key == folder / "second"
+    assert jump.keys == (folder / "second",)
 
 
 def test_nearest_of_several_jump_hosts_is_reached_over_the_others() -> None:
@@ -153,6 +173,17 @@ def test_proxy_command_is_kept_as_it_is() -> None:
     endpoint = _endpoint("tunnel")
     assert endpoint.proxy_command == "relay %h %p 2>/dev/null"
     assert endpoint.jump is None
+
+
+def test_name_that_was_asked_for_is_put_into_a_proxy_command() -> None:
+    assert _endpoint("by-name").proxy_command == "relay by-name %h 100%%n"
+
+
+@pytest.mark.parametrize(
+    ("host", "agent"), [("guarded", "/run/an agent"), ("unattended", "none"), ("web", "")]
+)
+def test_agent_that_the_configuration_names_is_kept(host: str, agent: str) -> None:
+    assert _endpoint(host).identity_agent == agent
 
 
 def test_jump_host_by_its_ipv6_address_is_understood() -> None:

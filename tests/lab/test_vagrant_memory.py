@@ -16,7 +16,7 @@ from provision.lab.vagrant_memory import (
     write_memory,
 )
 
-ENDPOINT = Endpoint("127.0.0.1", 2222, "vagrant", Path("/a key"))
+ENDPOINT = Endpoint("127.0.0.1", 2222, "vagrant", (Path("/a key"),))
 
 
 @pytest.fixture

@@ -44,8 +44,8 @@ Host web-01
 def test_each_machine_has_an_endpoint(tmp_path: Path) -> None:
     (tmp_path / "vagrant.key.rsa").touch()
     assert endpoints_in(SAID.format(folder=tmp_path)) == {
-        "lb-01": Endpoint("192.168.121.31", 22, "vagrant", tmp_path / "my lab/private_key"),
-        "web-01": Endpoint("127.0.0.1", 2200, "vagrant", tmp_path / "vagrant.key.rsa"),
+        "lb-01": Endpoint("192.168.121.31", 22, "vagrant", (tmp_path / "my lab/private_key",)),
+        "web-01": Endpoint("127.0.0.1", 2200, "vagrant", (tmp_path / "vagrant.key.rsa",)),
     }
 
 
