@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from checks.ending import tidy_up_when_ended
 from checks.expectations import NotAnsweringError
 from checks.front_door import Door, Written, write
 from checks.lab import Lab
@@ -59,6 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
+    tidy_up_when_ended()
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     lab = config.stash[LAB] = _lab(config)

@@ -6,19 +6,19 @@ do spends most of its time on imports, and does these while its connections are 
 
 import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from provision.child import run_to_its_end
 from provision.console import say
 from provision.errors import QuartetError
 from provision.lab import MachineState, current_ssh_config, refuse_a_second
 from provision.lab.client import make_folder
 from provision.lab.lock import lab_lock
-from provision.system import ROOT, System, split
+from provision.system import System, split
 
 if TYPE_CHECKING:
     from provision.backups import Backups
@@ -80,10 +80,10 @@ def verify(system: System, *, disruptive: bool, settle_s: int = 0) -> None:
     current_ssh_config(topology, say=say, provider=system.provider)
     password = _sudo_password(system)
     if password is None:
-        done = subprocess.run(command, cwd=ROOT, check=False)
+        status = run_to_its_end(command)
     else:
-        done = _run_with_secret(command, "--sudo-password-fd", password)
-    if done.returncode != 0:
+        status = _run_with_secret(command, "--sudo-password-fd", password)
+    if status != 0:
         raise QuartetError("verify", "not everything is as it should be", "see the table above")
 
 
@@ -197,7 +197,7 @@ def lint() -> None:
     ):
         say(f"$ {shlex.join(tool)}")
         command = [str(Path(sys.executable).parent / tool[0]), *tool[1:]]
-        if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+        if run_to_its_end(command) != 0:
             raise QuartetError(tool[0], "objects", "see what it says above")
 
 
@@ -205,13 +205,13 @@ def test(*, quick: bool) -> None:
     """Lint, then run pytest; its closing line is the last that is printed when all is well."""
     lint()
     command = [sys.executable, "-m", "pytest", *(["-m", "not e2e"] if quick else [])]
-    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+    if run_to_its_end(command) != 0:
         raise QuartetError("test", "some tests failed", "see above")
 
 
 def bench() -> None:
     """Run the benchmarks in a process of their own, so that nothing is warm from this one."""
-    if subprocess.run([sys.executable, "-m", "bench"], cwd=ROOT, check=False).returncode != 0:
+    if run_to_its_end([sys.executable, "-m", "bench"]) != 0:
         raise QuartetError("bench", "did not finish", "see above")
 
 
@@ -225,15 +225,12 @@ def _sudo_password(system: System) -> str | None:
     return system.access.sudo.known
 
 
-def _run_with_secret(
-    command: list[str], option: str, secret: str
-) -> subprocess.CompletedProcess[bytes]:
+def _run_with_secret(command: list[str], option: str, secret: str) -> int:
     """Run a command that reads a secret from a pipe: neither its arguments nor its environment."""
     reading, writing = os.pipe()
     try:
         with os.fdopen(writing, "w") as pipe:
             pipe.write(secret)
-        words = [*command, option, str(reading)]
-        return subprocess.run(words, cwd=ROOT, check=False, pass_fds=[reading])
+        return run_to_its_end([*command, option, str(reading)], pass_fds=[reading])
     finally:
         os.close(reading)

@@ -158,11 +158,11 @@ class TestInProcess:
     ) -> None:
         seen: list[list[str]] = []
 
-        def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        def run(command: list[str]) -> int:
             seen.append(command)
-            return subprocess.CompletedProcess(command, returncode=len(seen) - 1)
+            return len(seen) - 1
 
-        monkeypatch.setattr(subprocess, "run", run)
+        monkeypatch.setattr(commands, "run_to_its_end", run)
         commands.verify(system, disruptive=False)
         with pytest.raises(QuartetError, match="not everything is as it should be"):
             commands.verify(system, disruptive=True)
