@@ -1,5 +1,7 @@
 """Closing the local server, in peace where that can be, and else by a kill."""
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -21,11 +23,18 @@ class Machine:
         self.server = mysqlds["db-1"]
         self.process = 100
         self.commands: list[list[str]] = []
+        self.is_systemd_busy = False
+        self.waited_s = 0.0
 
     def local(self, patience: float = 1) -> FakeSession:
         return self.mysqlds.dial(self.mysqlds.config, self.mysqlds.config.peer("db-1"))
 
-    def run(self, command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, command: list[str], *, timeout: float, **_: object
+    ) -> subprocess.CompletedProcess[str]:
+        if self.is_systemd_busy:
+            self.waited_s = timeout
+            raise subprocess.TimeoutExpired(command, timeout)
         self.commands.append(command)
         return subprocess.CompletedProcess(command, 0, f"{self.process}\n", "")
 
@@ -142,6 +151,25 @@ class TestStop:
         assert fence_for_stop() == "is read-only now"
         assert machine.mysqlds.writable == []
         assert is_restarting()
+
+    @pytest.mark.parametrize("is_alive", [True, False])
+    def test_server_is_killed_here_where_systemd_is_too_busy(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch, is_alive: bool
+    ) -> None:
+        """Left to systemd, it would be stopped in peace."""
+        killed: list[tuple[int, int]] = []
+
+        def kill(process: int, sent: int) -> None:
+            killed.append((process, sent))
+            if not is_alive:
+                raise ProcessLookupError
+
+        monkeypatch.setattr(os, "kill", kill)
+        machine.server.is_reachable = False
+        machine.is_systemd_busy = True
+        assert fence_for_stop(patience=4).startswith("was killed (")
+        assert killed == [(100, signal.SIGKILL)]
+        assert machine.waited_s == 4 * fencing.KILL_S
 
     def test_it_is_away_for_good_after_a_while(self, machine: Machine, clock: Clock) -> None:
         fence_for_stop()

@@ -1,8 +1,10 @@
 """Closing this machine's own server to writes, whatever state it is in."""
 
 import os
+import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from dbagent import steps
@@ -22,6 +24,7 @@ RESTARTING_S = 30
 UNIT = "mysql.service"
 UNKNOWN = -1
 SYSTEMD_S = 10
+KILL_S = 5
 
 
 def fence_for_stop(patience: float = 1) -> str:
@@ -29,12 +32,18 @@ def fence_for_stop(patience: float = 1) -> str:
 
     A server that is stopped in peace acknowledges what waits for an acknowledgement, which nobody
     else may have; so it has to be closed, or killed, before. systemd calls this also when the
-    server has ended by itself; then MAINPID is not set (systemd.service(5), ExecStop=).
+    server has ended by itself; then MAINPID is not set (systemd.service(5), ExecStop=). Should
+    systemd be too busy to kill it, that is done here: what it does next is to stop it in peace.
     """
     if "MAINPID" not in os.environ:
         return "has ended by itself"
     STOPPED.touch()
-    return fence(patience, is_urgent=False)
+    try:
+        return fence(patience, is_urgent=False)
+    except subprocess.TimeoutExpired as error:
+        with suppress(ProcessLookupError):
+            os.kill(int(os.environ["MAINPID"]), signal.SIGKILL)
+        return f"was killed ({error})"
 
 
 def is_restarting() -> bool:
@@ -55,16 +64,16 @@ def fence(patience: float = 1, *, is_urgent: bool = True) -> str:
     try:
         session = local(patience)
     except FAILURES:
-        return _kill("it did not answer")
+        return _kill("it did not answer", patience)
     try:
         server = read_server(session, "", "", answer_s=CLOSE_S)
         if server.super_read_only:
             return "was read-only already"
         if is_urgent and not is_reached(lambda: _waiting(session) == 0, PATIENCE_S * patience):
-            return _kill("commits waited for an acknowledgement")
+            return _kill("commits waited for an acknowledgement", patience)
         steps.close_to_writes(session, CLOSE_S)
     except FAILURES as error:
-        return _kill(str(error))
+        return _kill(str(error), patience)
     finally:
         session.close()
     return "is read-only now"
@@ -75,11 +84,15 @@ def _waiting(session: Session) -> int:
     return int(session.rows(_WAITING, answer_s=CLOSE_S)[0]["variable_value"])
 
 
-def _kill(why: str) -> str:
-    """End mysqld at once, as a crash would; systemd starts it again."""
+def _kill(why: str, patience: float) -> str:
+    """End mysqld at once, as a crash would; systemd starts it again.
+
+    Raises subprocess.TimeoutExpired where systemd does not answer.
+    """
     if process() == 0:
         return "was not running"
-    subprocess.run(["systemctl", "kill", "--signal=KILL", UNIT], check=False, timeout=5)
+    command = ["systemctl", "kill", "--signal=KILL", UNIT]
+    subprocess.run(command, check=False, timeout=KILL_S * patience)
     return f"was killed, and comes back read-only ({why})"
 
 
