@@ -52,8 +52,8 @@ def test_archive_is_roots_alone(lab: Lab, database: Machine) -> None:
 
 @pytest.mark.look(f"ls -la {ARCHIVE}/logs")
 def test_what_is_archived_is_encrypted(lab: Lab, database: Machine) -> None:
-    found = set(lab.facts[database.name]["archived beginnings"].lines)
-    expect_equal("how files begin that are not age's", found - {"age-encryption.org/v1"}, set())
+    found = set(lab.facts[database.name]["archived in the clear"].lines)
+    expect_equal("files that are not encrypted", found, set())
 
 
 def test_key_to_the_backups_is_on_no_machine(lab: Lab, database: Machine) -> None:
@@ -64,7 +64,7 @@ def test_newest_dump_is_not_too_old(lab: Lab) -> None:
     """On a new system, or after a boot of all machines, the timer gets a day to make one."""
     reached = [each for each in lab.topology.databases if each.name in lab.facts]
     dumps = [dump for each in reached if (dump := newest_dump(lab, each)) is not None]
-    running_s = min((timer_age_s(lab, each) for each in reached), default=0.0)
+    running_s = max((timer_age_s(lab, each) for each in reached), default=0.0)
     age_s = min((time.time() - dump for dump in dumps), default=float("inf"))
     expect(
         age_s < DUMP_AT_MOST_S or running_s < DAY_S,

@@ -1,10 +1,21 @@
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from checks import machine_facts
 from checks.clocks import Offset
-from checks.machine_facts import EVERYWHERE, MachineFacts, Output, commands_for, parse, script
+from checks.expectations import UnmetError
+from checks.machine_facts import (
+    BACKUPS,
+    EVERYWHERE,
+    MachineFacts,
+    Output,
+    commands_for,
+    parse,
+    script,
+)
 from provision.topology import load
 from tests.checks.shapes import TEN, write_shape
 
@@ -120,3 +131,69 @@ def test_secret_that_everybody_can_read_is_found(
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
 
     assert done.stdout.splitlines() == ([str(path)] if is_found else [])
+
+
+def test_command_that_was_cut_off_has_found_nothing_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_facts, "TIMEOUT_S", 0.2)
+    ran = subprocess.run(
+        ["sh", "-c", script({"slow": "echo /etc/key; exec sleep 9", "quick": "echo well"})],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    found = MachineFacts(parse(ran.stdout), clock=Offset(0, 0))
+
+    assert found["quick"].lines == ["well"]
+    with pytest.raises(UnmetError) as caught:
+        found["slow"]
+    assert caught.value.expected == "slow: an answer within 0.2 s"
+    assert caught.value.found == "cut off, having said: /etc/key"
+
+
+AGE = "age-encryption.org/v1\n-> X25519 rest"
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """An archive of encrypted files, more logs among them than are looked at."""
+    for folder in ("dumps", "logs", "before-20260101T000000Z/logs"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "began").write_text("2026-01-01")
+    (tmp_path / "dumps" / "1.age").write_text(AGE)
+    (tmp_path / "dumps" / "1.age.json").write_text("{}")
+    (tmp_path / "dumps" / "2.age.partial").touch()
+    (tmp_path / "dumps" / "2.age.json.partial").write_text("{")
+    for number in range(60):
+        (tmp_path / "logs" / f"{number}.age").write_text(AGE)
+    return tmp_path
+
+
+def in_the_clear(archive: Path) -> list[str]:
+    command = BACKUPS["archived in the clear"].replace("/var/backups/quartet", str(archive))
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_nothing_of_an_encrypted_archive_is_in_the_clear(archive: Path) -> None:
+    assert in_the_clear(archive) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["dumps/0.age", "dumps/dump.sql", "logs/0 0", "before-20260101T000000Z/logs/0.age"]
+)
+@pytest.mark.parametrize("content", [b"-- MySQL dump", b"\x1f\x8b\x08", bytes(30)])
+def test_file_in_the_clear_is_found_whatever_its_name(
+    archive: Path, name: str, content: bytes
+) -> None:
+    (archive / name).write_bytes(content)
+
+    assert in_the_clear(archive) == [str(archive / name)]
+
+
+def test_newest_of_a_folder_are_looked_at(archive: Path) -> None:
+    (archive / "logs" / "plain").write_text("plain")
+    os.utime(archive / "logs" / "plain", (0, 0))
+
+    assert in_the_clear(archive) == []
