@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from checks.haproxy_stats import states_of_servers
 from checks.lab import Lab
+from checks.tidying import do_all
 from checks.waiting import wait_until
 from provision.topology import Machine
 
@@ -55,12 +57,18 @@ def wait_until_whole(lab: Lab) -> None:
 
 def repair(lab: Lab) -> None:
     """Start everything that a check may have stopped; what runs is left alone."""
-    for web in lab.webs:
-        lab.root(web).check_output("systemctl start nginx app.socket app.service")
-    for replica in lab.replicas:
-        host = lab.root(replica)
-        host.check_output("systemctl start mysql")
-        host.check_output("mysql --execute=%s", "START REPLICA")
+    webs = [partial(_repair_web, lab, web) for web in lab.webs]
+    do_all([*webs, *(partial(_repair_replica, lab, replica) for replica in lab.replicas)])
+
+
+def _repair_web(lab: Lab, web: Machine) -> None:
+    lab.root(web).check_output("systemctl start nginx app.socket app.service")
+
+
+def _repair_replica(lab: Lab, replica: Machine) -> None:
+    host = lab.root(replica)
+    host.check_output("systemctl start mysql")
+    host.check_output("mysql --execute=%s", "START REPLICA")
 
 
 def wait_until_in_rotation(lab: Lab, within_s: float = BACK_IN_ROTATION_WITHIN_S) -> None:

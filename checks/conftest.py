@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from checks.reporter import Reporter
 from checks.root import SudoPassword
 from checks.secret_values import SecretValues
 from checks.settling import settle
+from checks.tidying import do_all
 from provision.topology import Topology, TopologyError, load
 
 LAB = pytest.StashKey[Lab]()
@@ -192,9 +194,8 @@ def post(board: None, front: Door, lab: Lab) -> Iterator[Callable[[], Written]]:
         return rows[-1]
 
     yield write_and_note
-    primary = lab.databases[lab.primary.name]
-    for row in rows:
-        primary.rows("DELETE FROM app.messages WHERE id = %s", row.id, user="app")
+    delete = partial(lab.databases[lab.primary.name].rows, user="app")
+    do_all(partial(delete, "DELETE FROM app.messages WHERE id = %s", row.id) for row in rows)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from checks.machine_facts import MachineFacts
 from checks.root import NoRootError, SudoPassword, elevation, root_host
 from checks.secret_values import SecretValues
 from checks.ssh import Masters
+from checks.tidying import do_all
 from checks.ways import Ways
 from provision.topology import Machine, Role, Topology
 
@@ -54,9 +55,8 @@ class Lab:
 
     def close(self) -> None:
         """Leave no connection and no process behind."""
-        for database in self.databases.values():
-            database.close()
-        self.masters.close()
+        databases = [database.close for database in self.databases.values()]
+        do_all([*databases, self.masters.close])
 
     def root(self, machine: Machine) -> Host:
         """Return the machine as Testinfra sees it, as root."""

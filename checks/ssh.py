@@ -8,9 +8,12 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
+
+from checks.tidying import do_all
 
 CONNECT_TIMEOUT_S = 5
 GIVE_UP_S = 20
@@ -88,10 +91,11 @@ class Masters:
 
     def close(self) -> None:
         """End all connections and leave nothing behind."""
-        for each in self.folder.glob("*"):
-            if each.is_socket():
-                self._control("exit", each.name)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        names = [each.name for each in self.folder.glob("*") if each.is_socket()]
+        try:
+            do_all(partial(self._control, "exit", name) for name in names)
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _open(self, name: str) -> str | None:
         options = [

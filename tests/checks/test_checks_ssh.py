@@ -1,4 +1,8 @@
+import socket
+import subprocess
 from pathlib import Path
+
+import pytest
 
 from checks.ssh import Masters
 
@@ -40,3 +44,29 @@ def test_host_in_between_that_is_silent_is_told_as_the_reason(tmp_path: Path) ->
     masters.close()
 
     assert "Connection refused" in masters.unreachable["web-01"]
+
+
+def test_connection_that_does_not_end_leaves_no_other_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masters = Masters(tmp_path / "ssh_config")
+    for name in ("web-01", "web-02"):
+        _bind(masters.socket(name))
+    asked: list[str] = []
+
+    def control(what: str, name: str) -> int:
+        asked.append(f"{what} {name}")
+        raise subprocess.TimeoutExpired("ssh", 20)
+
+    monkeypatch.setattr(masters, "_control", control)
+
+    with pytest.raises(ExceptionGroup, match="timed out"):
+        masters.close()
+
+    assert sorted(asked) == ["exit web-01", "exit web-02"]
+    assert not masters.folder.exists()
+
+
+def _bind(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
