@@ -1,6 +1,7 @@
 """Applying plans: order, failures kept to where they are, and machines that wait for each other."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -184,6 +185,26 @@ def test_machines_run_side_by_side() -> None:
 
     outcomes = Run({f"m-{n}": [("r", Deed("x", meet))] for n in range(4)}).outcomes()
     assert [_counts(outcome) for outcome in outcomes] == [(1, 0, 0)] * 4
+
+
+def test_ctrl_c_lets_steps_end_and_begins_no_other() -> None:
+    begun = threading.Event()
+
+    def press() -> None:
+        assert begun.wait(DEADLINE_S)
+        raise KeyboardInterrupt
+
+    def take_long() -> None:
+        begun.set()
+        time.sleep(0.5)
+
+    log = Log()
+    deeds = [("r", Deed("now", take_long)), ("r", Deed("later"))]
+    run = Run({"a-01": [("r", Deed("press", press))], "b-01": deeds}, log=log)
+    with pytest.raises(KeyboardInterrupt):
+        run.outcomes()
+    assert "b-01 now done" in log.lines
+    assert "b-01 later" not in log.lines
 
 
 def test_outcomes_stand_in_the_plans_order() -> None:

@@ -50,14 +50,18 @@ def test_task_that_has_ended_was_not_killed(
     assert not operator.start("db.status").kill(after_s=10)
 
 
-def test_task_that_never_ends_is_an_error(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch
+def test_task_that_never_ends_is_an_error_and_killed(
+    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ACT", "sleep 60")
+    child = tmp_path / "child"
+    monkeypatch.setenv("ACT", f"echo $$ > {child}; exec sleep 60")
+    running = operator.start("db.failover")
+    assert is_reached(lambda: child.exists() and bool(child.read_text()), within_s=10)
     began = time.monotonic()
     with pytest.raises(QuartetError, match=r"db\.failover: has not ended"):
-        operator.start("db.failover").wait(timeout_s=0.2)
+        running.wait(timeout_s=0.2)
     assert time.monotonic() - began < 30
+    assert not _lives(int(child.read_text()))
 
 
 def _lives(number: int) -> bool:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from provision.drill.events import EVENTS, KILLED_WITHIN_S
 from tests.e2e import drills
-from tests.e2e.drills import Trial, drill
+from tests.e2e.drills import Trial, try_drill
 from tests.e2e.fresh_pairs import late_replicas, write_and_read
 from tests.e2e.sandbox import Sandbox
 
@@ -71,7 +71,8 @@ def _trials(sandbox: Sandbox, kind: str, count: int, seed: int) -> int:
     done: list[bool] = []
     while len(done) < count:
         event = events[len(done) % len(events)]
-        for trial in drill(sandbox, event, repeat=at_once, seed=seed + len(done)):
+        _, trials = try_drill(sandbox, event, repeat=at_once, seed=seed + len(done))
+        for trial in trials:
             done.append(trial.loses_nothing() and is_met(trial))
             print(f"{len(done):>3} {'ok    ' if done[-1] else 'MISSED'} {trial}", flush=True)
     print(f"{kind}: {sum(done)} of {len(done)}")

@@ -33,7 +33,7 @@ def kill_and_finish(sandbox: Sandbox, moment_s: float) -> str:
 
 def _wrong(run: Run, *, nothing_changed: bool = False) -> str:
     is_right = run.code == 0 and (not nothing_changed or NOTHING_CHANGED.search(run.output))
-    return "" if is_right else run.output
+    return "" if is_right else f"status {run.code}: {run.output}"
 
 
 def main() -> int:

@@ -81,11 +81,11 @@ set -eu
 echo {{words}} > {PLANTED}
 printf '%s %02000d\\n' {{words}} 0 | systemd-cat
 """
-# What Quartet could have changed on a machine: files, packages, accounts, and where it keeps notes.
-STATE = (
-    'sudo sh -c \'find /etc /srv /var/lib/quartet -type f -not -path "*/ssh/*" 2>/dev/null'
-    " | sort | xargs sha256sum; dpkg -l; getent passwd; ls -A /var/lib/mysql'"
-)
+# What Quartet could have changed on a machine: files and links, packages, accounts, its own notes.
+STATE = """sudo sh -c '
+find /etc /srv /var/lib/quartet -type f -not -path "*/ssh/*" 2>/dev/null | sort | xargs sha256sum
+find /etc /srv /var/lib/quartet -type l -printf "%p %l\\n" 2>/dev/null | sort
+dpkg -l; getent passwd; ls -A /var/lib/mysql'"""
 
 
 @pytest.fixture(scope="module")

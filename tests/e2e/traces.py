@@ -1,15 +1,24 @@
 """What a lab could leave behind on its host."""
 
 import subprocess
+import tempfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 _SYSCTLS = ("net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding", "net/ipv6/conf/all/forwarding")
+_FILES = {
+    # Locks outlive their labs.
+    "/var/lib/quartet": "*/",
+    "/var/cache/quartet/images": ".building-*",
+    # And systemd-nspawn's own locks their machines.
+    "/run/systemd/nspawn": "[!l]*/*",
+    tempfile.gettempdir(): "quartet-*",
+}
 
 
 @dataclass(frozen=True)
 class Traces:
-    """Mounts, interfaces, addresses, namespaces, cgroups, firewall rules, sysctls, processes."""
+    """Mounts, interfaces, addresses, namespaces, cgroups, firewall rules, sysctls and so on."""
 
     mounts: frozenset[str]
     links: frozenset[str]
@@ -19,6 +28,7 @@ class Traces:
     sysctls: tuple[str, ...]
     rules: str
     processes: frozenset[str]
+    files: frozenset[str]
 
     @classmethod
     def read(cls) -> "Traces":
@@ -34,6 +44,7 @@ class Traces:
             sysctls=tuple(Path("/proc/sys", name).read_text() for name in _SYSCTLS),
             rules=_run("nft", "list", "ruleset"),
             processes=frozenset(_lab_processes()),
+            files=frozenset(_files()),
         )
 
     def since(self, before: "Traces") -> dict[str, str]:
@@ -51,6 +62,12 @@ def _lab_processes() -> list[str]:
     names = ("systemd-nspawn", "apt-cacher-ng", "mysqld", "haproxy", "gunicorn", "nginx", "nsd")
     alive = [line.split(None, 2) for line in listing if line.split()[1][0] != "Z"]
     return [f"{pid} {args}" for pid, _, args in alive if any(name in args for name in names)]
+
+
+def _files() -> list[str]:
+    """Folders of labs and of images in the making, and what machines and checks share."""
+    found = [Path(folder).glob(pattern) for folder, pattern in _FILES.items()]
+    return [str(path) for paths in found for path in paths if path.is_dir()]
 
 
 def _lines(path: str) -> list[str]:
