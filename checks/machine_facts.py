@@ -99,7 +99,7 @@ BACKUPS = {
     " | xargs -r cat",
     "archived in the clear": _IN_THE_CLEAR,
     "backup keys": "find /etc /srv /var/backups /var/lib/dbbackup-scratch /run /tmp /var/tmp /root"
-    " /home -type f -size -1024k -exec"
+    " /home -maxdepth 4 -type f -size -1024k -exec"
     " grep -IlE --line-buffered 'AGE-SECRET-KEY-1[0-9A-Z]{58}' {} + 2>/dev/null; true",
 }
 DATABASE = {
