@@ -3,6 +3,7 @@
 import time
 
 from provision.drill.happening import Event, Strike, repeat_unless_writable, take_over, told
+from provision.drill.restoring import bring_data_back
 from provision.drill.scene import Scene
 
 REPLICA_DIES_WITHIN_S = 1.5
@@ -127,12 +128,8 @@ class DiskFull(Event):
 
     def undo(self, scene: Scene) -> None:
         """Give it its own disk back, while another one is the primary."""
-        if not self.machine:
-            return
-        scene.faults.free_disk(self.machine)
-        if scene.tier.status()["primary"] == self.machine:
-            scene.operator.run("db.switchover")
-        scene.faults.give_own_disk(self.machine)
+        if self.machine:
+            bring_data_back(scene, self.machine)
 
 
 EVENTS: dict[str, type[Event]] = {

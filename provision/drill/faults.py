@@ -36,10 +36,23 @@ fi
 
 # A disk of its own for the data: in memory, since a container can't have another one. What was
 # mounted over is still to be seen below the other mount, which has to be private for that. The note
-# tells that all data have arrived: only then is there anything to bring back.
-_SMALL_DISK = """
+# tells that all data have arrived: only then is there anything to bring back. A script whose caller
+# has gone runs to its end, and the next one waits for that.
+_DISKS = """
 set -eu
-data=/var/lib/mysql below=/run/quartet-drill
+data=/var/lib/mysql below=/run/quartet-drill moved=/run/quartet-drill.moved
+exec 9>/run/quartet-drill.lock
+flock 9
+is_small() { grep --quiet "^quartet-drill $data " /proc/mounts; }
+is_left() { is_small || [ -e "$moved" ] || mountpoint --quiet "$below"; }
+"""
+_SMALL_DISK = (
+    _DISKS
+    + """
+if is_left || mountpoint --quiet "$data"; then
+    echo "$data is a mount already, or was one in a drill" >&2
+    exit 1
+fi
 used_mb=$(du --summarize --block-size=1M "$data" | cut -f1)
 systemctl stop mysql.service
 mkdir -p "$below"
@@ -47,27 +60,31 @@ mount --bind /var/lib "$below"
 mount --make-private "$below"
 mount -t tmpfs -o "size=$((used_mb + $1))M" quartet-drill "$data"
 cp -a "$below/mysql/." "$data/"
-touch /run/quartet-drill.moved
+touch "$moved"
 systemctl start mysql.service
 """
+)
 _FILL = "! dd if=/dev/zero of=/var/lib/mysql/quartet-drill.fill bs=64k 2>/dev/null\n"
 _FREE = "rm -f /var/lib/mysql/quartet-drill.fill\n"
-_OWN_DISK = """
-set -eu
-data=/var/lib/mysql below=/run/quartet-drill
-if mountpoint --quiet "$data"; then
+_OWN_DISK = (
+    _DISKS
+    + """
+if is_small; then
     systemctl stop mysql.service
-    if [ -e /run/quartet-drill.moved ]; then
+    if [ -e "$moved" ]; then
+        rm -f "$data/quartet-drill.fill"
         find "$below/mysql" -mindepth 1 -delete
         cp -a "$data/." "$below/mysql/"
-        rm /run/quartet-drill.moved
     fi
     umount "$data"
 fi
+rm -f "$moved"
 if mountpoint --quiet "$below"; then umount "$below"; fi
 systemctl reset-failed mysql.service
 systemctl start mysql.service
 """
+)
+_IS_LEFT = _DISKS + "if is_left; then echo yes; fi\n"
 
 
 @dataclass(frozen=True)
@@ -89,7 +106,10 @@ class Faults:
         self.machines.run(name, _MEND, *others)
 
     def give_small_disk(self, name: str) -> None:
-        """Move a server's data to a disk that has little room; the server is restarted."""
+        """Move a server's data to a disk that has little room; the server is restarted.
+
+        QuartetError where they are on another disk than the machine's already.
+        """
         self.machines.run(name, _SMALL_DISK, str(ROOM_MB), timeout_s=120)
 
     def fill_disk(self, name: str) -> None:
@@ -103,3 +123,7 @@ class Faults:
     def give_own_disk(self, name: str) -> None:
         """Move the data back to where it belongs; the server is restarted."""
         self.machines.run(name, _OWN_DISK, timeout_s=120)
+
+    def has_small_disk(self, name: str) -> bool:
+        """Whether anything is left of that."""
+        return bool(self.machines.run(name, _IS_LEFT, timeout_s=120).strip())

@@ -1,5 +1,6 @@
 """Back to health: every machine runs, one is primary, all others follow it."""
 
+from provision.console import say
 from provision.drill.scene import Scene
 from provision.drill.tier import complaints, strays
 from provision.errors import QuartetError
@@ -10,7 +11,12 @@ BY_ITSELF_S = 4.0
 ANSWERING_S = 90.0
 HEALTHY_S = 60.0
 POLL_S = 0.5
-BY_HAND = "./lab up, then ./lab db.status and ./lab db.rejoin NAME for whoever does not follow"
+BRING_BACK = "./lab drill --events switchover"
+"""Every drill begins with it."""
+BY_HAND = (
+    "./lab up, then ./lab db.status and ./lab db.rejoin NAME for whoever does not follow;"
+    f" {BRING_BACK} brings data back that disk-full has left in memory"
+)
 
 
 def restore(scene: Scene) -> None:
@@ -29,6 +35,33 @@ def restore(scene: Scene) -> None:
     if not is_reached(lambda: is_healthy(scene), within_s=BY_ITSELF_S, poll_s=POLL_S):
         _mend(scene)
     require_health(scene)
+
+
+def mend_disks(scene: Scene) -> None:
+    """Bring back what a drill that was killed has left in memory."""
+    left = [name for name in scene.tier.names if scene.faults.has_small_disk(name)]
+    for name in left:
+        say(f"{name}: an earlier drill has left its data in memory: bringing them back")
+        bring_data_back(scene, name)
+    if left:
+        restore(scene)
+
+
+def bring_data_back(scene: Scene, name: str) -> None:
+    """Give a machine its own disk back, if possible while another one is the primary."""
+    try:
+        scene.faults.free_disk(name)
+        if scene.tier.status()["primary"] == name:
+            scene.operator.run("db.switchover")
+    finally:
+        _give_own_disk(scene, name)
+
+
+def _give_own_disk(scene: Scene, name: str) -> None:
+    try:
+        scene.faults.give_own_disk(name)
+    except QuartetError as error:
+        raise QuartetError(name, f"its data may be in memory: {error.what}", BRING_BACK) from error
 
 
 def require_health(scene: Scene) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from provision.console import say
+from provision.drill.ending import signals_interrupt
 from provision.drill.report import Row, print_rows, write_json
 from provision.drill.trial import Drill, ledgers
 from provision.drill.wishes import Wish
@@ -21,9 +22,10 @@ def run(topology: Topology, config: Path, lab: Lab, about: list[str], wish: Wish
     rows: list[Row] = []
     drill = Drill(topology, config, lab, about, wish)
     try:
-        for name in wish.events:
-            for trial in range(1, wish.repeat + 1):
-                rows.append(drill.trial(name, trial))
+        with signals_interrupt():
+            for name in wish.events:
+                for trial in range(1, wish.repeat + 1):
+                    rows.append(drill.trial(name, trial))
     finally:
         if rows:
             print_rows(rows)

@@ -16,7 +16,7 @@ from provision.drill.ledger import Ledger, account, longest_pause
 from provision.drill.machines import Machines
 from provision.drill.overlap import longest_interval, most_at_once, open_stretches
 from provision.drill.report import Row
-from provision.drill.restoring import BY_HAND, require_health, restore
+from provision.drill.restoring import BY_HAND, mend_disks, require_health, restore
 from provision.drill.sampler import Samplers
 from provision.drill.scene import Scene
 from provision.drill.tier import Tier
@@ -52,6 +52,7 @@ class Drill:
         say(f"{name} {number}: {EVENTS[name].__doc__}")
         with Ledger(ledgers(self._topology) / f"{run_name}.jsonl") as ledger:
             scene = self._scene(ledger, number)
+            mend_disks(scene)
             require_health(scene)
             check_the_door(self._door, run_name)
             row = self._strike(scene, name, run_name)

@@ -196,6 +196,38 @@ def test_room_is_made_where_the_failover_was_no_help(notes: Notes, tmp_path: Pat
     assert "db.failover failed: error: no" in strike.note
 
 
+@pytest.mark.parametrize("failing", ["free_disk", "status"])
+def test_disk_is_its_own_again_although_nothing_else_could_be_undone(
+    failing: str, notes: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, where = DiskFull(), scene(notes, tmp_path)
+    event.prepare(where)
+
+    def fail(*_: object) -> None:
+        raise QuartetError("web-02", "no answer")
+
+    part = where.tier if failing == "status" else where.faults
+    monkeypatch.setattr(part, failing, fail, raising=False)
+    with pytest.raises(QuartetError, match="no answer"):
+        event.undo(where)
+    assert notes.done[-1] == "give_own_disk web-02"
+
+
+def test_data_that_stay_in_memory_are_told_with_what_brings_them_back(
+    notes: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, where = DiskFull(), scene(notes, tmp_path)
+    event.prepare(where)
+
+    def fail(*_: object) -> None:
+        raise QuartetError("web-02", "umount: target is busy")
+
+    monkeypatch.setattr(where.faults, "give_own_disk", fail, raising=False)
+    with pytest.raises(QuartetError, match="may be in memory: umount") as caught:
+        event.undo(where)
+    assert caught.value.next_step == "./lab drill --events switchover"
+
+
 def test_preparation_that_fails_ends_the_drill(notes: Notes, tmp_path: Path) -> None:
     notes.codes["db.switchover"] = 1
     with pytest.raises(QuartetError, match=r"db.switchover: failed, so the drill ends"):

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from provision.drill import restoring
-from provision.drill.restoring import restore
+from provision.drill.restoring import mend_disks, restore
 from provision.drill.scene import Scene
 from provision.errors import QuartetError
 from tests.drill.statuses import server, status
@@ -23,6 +23,7 @@ class World:
         self.now = now
         self._after = after
         self.done: list[str] = []
+        self.small: list[str] = []
 
     def scene(self) -> Scene:
         return cast("Scene", self)
@@ -30,6 +31,30 @@ class World:
     @property
     def tier(self) -> "World":
         return self
+
+    @property
+    def faults(self) -> "World":
+        return self
+
+    @property
+    def operator(self) -> "World":
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        return [each["name"] for each in self.now["servers"]]
+
+    def has_small_disk(self, name: str) -> bool:
+        return name in self.small
+
+    def free_disk(self, name: str) -> None:
+        self.must("free_disk", name)
+
+    def give_own_disk(self, name: str) -> None:
+        self.must("give_own_disk", name)
+
+    def run(self, *words: str) -> None:
+        self.must(*words)
 
     def status(self) -> dict[str, Any]:
         return self.now
@@ -83,3 +108,19 @@ def test_what_is_still_wrong_is_said_with_what_to_do(now: dict[str, Any], told: 
     with pytest.raises(QuartetError, match=told) as caught:
         restore(world())
     assert "./lab db.rejoin" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("small", "done"),
+    [
+        ([], []),
+        (["web-02"], ["free_disk web-02", "give_own_disk web-02", "boot"]),
+        (["web-01"], ["free_disk web-01", "db.switchover", "give_own_disk web-01", "boot"]),
+    ],
+    ids=["none", "a replica's", "the primary's"],
+)
+def test_disk_that_another_drill_has_left_is_given_back(small: list[str], done: list[str]) -> None:
+    world = World(HEALTHY, {})
+    world.small = small
+    mend_disks(world.scene())
+    assert world.done == done

@@ -1,6 +1,7 @@
 """A whole trial against a board in memory and servers that only take notes."""
 
 import json
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -83,15 +84,29 @@ class CtrlCTwice(CtrlC):
         raise KeyboardInterrupt
 
 
+class Ended(Nothing):
+    """The terminal is closed, and whoever started it ends it too."""
+
+    def strike(self, scene: Scene) -> Strike:
+        signal.raise_signal(signal.SIGHUP)
+        raise AssertionError("it went on")
+
+    def undo(self, scene: Scene) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGHUP)
+        super().undo(scene)
+
+
 @pytest.fixture(autouse=True)
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     DONE.clear()
     monkeypatch.setattr(trial, "Samplers", Samplers)
     monkeypatch.setattr(trial, "Tier", Tier)
+    monkeypatch.setattr(trial, "mend_disks", lambda scene: DONE.append("mend"))
     monkeypatch.setattr(trial, "restore", lambda scene: DONE.append("restore"))
     for name in ("BEFORE_S", "AFTER_S"):
         monkeypatch.setattr(trial, name, 0.05)
-    for event in (Nothing, CtrlC, CtrlCTwice):
+    for event in (Nothing, CtrlC, CtrlCTwice, Ended):
         monkeypatch.setitem(EVENTS, event.__name__, event)
     with board_at_work() as address:
         monkeypatch.setattr(Drill, "_door", address)
@@ -115,7 +130,7 @@ def test_account_is_printed_and_written_and_the_board_is_clean_again(
     [row] = json.loads((tmp_path / "out.json").read_text())
     assert row["account"]["acknowledged"] > 0
     assert row["account"]["lost"] == []
-    assert DONE == ["undo", "restore", "forget"]
+    assert DONE == ["mend", "undo", "restore", "forget"]
     [ledger] = (tmp_path / ".quartet" / "drill").iterdir()
     assert str(ledger) == row["ledger"]
 
@@ -126,16 +141,25 @@ def test_lost_write_is_an_error_and_the_rows_are_kept(
     monkeypatch.setattr(Tier, "lost", 1)
     with pytest.raises(QuartetError, match="1 acknowledged writes were lost"):
         drill("Nothing", tmp_path)
-    assert DONE == ["undo", "restore"]
+    assert DONE == ["mend", "undo", "restore"]
 
 
 def test_interrupted_drill_puts_things_right(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         drill("CtrlC", tmp_path)
-    assert DONE == ["undo", "restore"]
+    assert DONE == ["mend", "undo", "restore"]
 
 
 def test_drill_that_may_not_even_do_that_says_what_is_left_to_do(tmp_path: Path) -> None:
     with pytest.raises(QuartetError, match="left as they are") as caught:
         drill("CtrlCTwice", tmp_path)
     assert "./lab db.rejoin" in caught.value.next_step
+    assert "./lab drill" in caught.value.next_step
+
+
+def test_drill_that_is_ended_from_outside_puts_things_right(tmp_path: Path) -> None:
+    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)]
+    with pytest.raises(KeyboardInterrupt):
+        drill("Ended", tmp_path)
+    assert DONE == ["mend", "undo", "restore"]
+    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)] == before
