@@ -23,13 +23,19 @@ def put(root: Path, name: str, age_s: float) -> Path:
     return path
 
 
-def test_own_folder_is_gone_afterwards_and_others_that_are_fresh_stay(root: Path) -> None:
-    mine, fresh, old = put(root, "mine", 0), put(root, "fresh", 300), put(root, "old", 900)
+def test_own_folder_is_gone_afterwards_and_others_stay(root: Path) -> None:
+    mine, other = put(root, "mine", 0), put(root, "other", 900)
     with sent.folder("mine") as folder:
         assert (folder / "x.age").exists()
     assert not mine.parent.exists()
+    assert other.exists()
+
+
+def test_what_is_old_is_left_over_and_what_is_fresh_is_not(root: Path) -> None:
+    fresh, old = put(root, "fresh", 300), put(root, "old", 900)
+    sent.remove_left_over()
     assert fresh.exists()
-    assert not old.exists()
+    assert not old.parent.exists()
 
 
 def test_file_that_is_being_written_keeps_its_folder(root: Path) -> None:

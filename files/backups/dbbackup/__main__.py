@@ -45,8 +45,7 @@ def tick(config: Config, _: argparse.Namespace) -> Answer:
     """Archive what is new, dump if that is due here, and remove what is left over or too old."""
     server = Server()
     done: list[Any] = []
-    scratch.remove_left_over()
-    sent.remove_left_over()
+    _remove_left_over()
     with written_to(config) as store:
         if not choice.health(server)["answers"]:
             return []  # a server that is away has nothing to archive; others tell that it is
@@ -54,6 +53,15 @@ def tick(config: Config, _: argparse.Namespace) -> Answer:
         if _is_due(store, config) and choice.is_our_turn(config, server):
             done.append(take(store, server, config))
     return [each["name"] for each in done]
+
+
+def _remove_left_over() -> None:
+    try:
+        with scratch.held(within_s=0):
+            scratch.remove_left_over()
+            sent.remove_left_over()
+    except BackupError:
+        return  # a restore is under way: what there is may be of use to it
 
 
 def _is_due(store: Store, config: Config) -> bool:

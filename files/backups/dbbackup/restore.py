@@ -57,6 +57,7 @@ class Progress:
 def restore(request: Request, store: Store, say: Say) -> dict[str, Any]:
     """Restore into the scratch server, and say what is in it; it is removed unless kept."""
     with sent.folder(request.sent) as folder, scratch.held():
+        sent.remove_left_over()
         scratch.prepare()
         kept = False
         try:

@@ -3,7 +3,8 @@
 It runs as a transient unit. In place of the live server's data and socket it sees folders of its
 own under the same names, so that it can't touch the live ones (and AppArmor's rules for mysqld
 hold), and it has no network. Root looks into it through its socket. A lock tells that somebody is
-restoring; without it, and without a note that it is to be kept, it is left over, and removed.
+restoring; without it, and without a note that it is to be kept or that its data wait to become the
+live ones, it is left over, and removed.
 """
 
 import fcntl
@@ -24,6 +25,9 @@ UNIT = "dbbackup-scratch"
 SOCKET = ROOT / "run/mysqld.sock"
 DATA = ROOT / "data"
 KEPT = ROOT / "kept"
+WAITING = ROOT / "waiting"
+WAITING_S = 3600
+"""Until then all servers have been stopped, and the data installed, or nobody is about to."""
 START_TIMEOUT_S = 180
 LOCK_WAIT_S = 30
 _MYSQLD = (
@@ -74,6 +78,7 @@ def prepare() -> None:
             "look into it, or remove it: ./lab db.restore --drop",
         )
     _stop()
+    WAITING.unlink(missing_ok=True)
     for name in ("data", "run"):
         shutil.rmtree(ROOT / name, ignore_errors=True)
         (ROOT / name).mkdir(parents=True)
@@ -103,9 +108,13 @@ def keep(what: str) -> None:
 
 
 def finish() -> None:
-    """Stop it properly and leave its data, without the identity of the server that they had."""
+    """Stop it properly and leave its data, without the identity of the server that they had.
+
+    A note tells that they wait to become the live ones.
+    """
     _stop()
     (DATA / "auto.cnf").unlink()
+    WAITING.touch()
 
 
 def remove() -> None:
@@ -115,14 +124,13 @@ def remove() -> None:
 
 
 def remove_left_over() -> None:
-    """Remove one that nobody is working on and nobody wants to keep."""
-    if not ROOT.exists() or KEPT.exists():
-        return
-    try:
-        with held(within_s=0):
-            remove()
-    except BackupError:
-        return  # it is being worked on
+    """Remove one that is neither kept nor waiting; only for who holds the lock."""
+    if ROOT.exists() and not KEPT.exists() and not _waits():
+        remove()
+
+
+def _waits() -> bool:
+    return WAITING.exists() and time.time() - WAITING.stat().st_mtime < WAITING_S
 
 
 def _run(unit: str, *words: str) -> None:

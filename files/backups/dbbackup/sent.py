@@ -13,8 +13,7 @@ LEFT_OVER_S = 600
 
 @contextmanager
 def folder(name: str) -> Iterator[Path]:
-    """One restore's folder, which is gone afterwards, as is what others have left."""
-    remove_left_over()
+    """One restore's folder, which is gone afterwards."""
     try:
         yield ROOT / name
     finally:
@@ -22,7 +21,7 @@ def folder(name: str) -> Iterator[Path]:
 
 
 def remove_left_over() -> None:
-    """Remove what restores that were cut off have left."""
+    """Remove what restores that were cut off have left; only while no restore is under way."""
     for each in ROOT.iterdir() if ROOT.exists() else ():
         if time.time() - _last_written(each) > LEFT_OVER_S:
             shutil.rmtree(each, ignore_errors=True)
