@@ -122,10 +122,10 @@ def left_over(sandbox: Sandbox, within_s: float = 0) -> list[str]:
 
 
 def _left_on(sandbox: Sandbox, machine: str) -> list[str]:
-    files = f"sudo find {ARCHIVE} {SCRATCH} -path {SCRATCH} -o -name '*.partial' 2>&1"
+    files = f"sudo find {ARCHIVE} -ignore_readdir_race -name '*.partial'"
+    servers = "sudo find /var/lib -maxdepth 1 -name dbbackup-scratch"
     units = "systemctl list-units --plain --no-legend 'dbbackup-scratch*'"
-    sought = sandbox.try_ssh(machine, f"{files} | grep -v 'No such file'; {units}")
-    return sought.stdout.splitlines()
+    return sandbox.ssh(machine, f"{files} && {servers} && {units}").splitlines()
 
 
 def dump_here(sandbox: Sandbox) -> Path:
@@ -272,7 +272,8 @@ def test_full_disk_stops_a_dump_and_keeps_nothing_of_it(sandbox: Sandbox) -> Non
 
 @pytest.mark.parametrize("after_s", random_moments(KILLS, 5.0, SEED))
 def test_killed_restore_leaves_nothing(sandbox: Sandbox, after_s: float) -> None:
-    sandbox.inv_killed("db.restore", after_s=after_s)
+    was_killed = sandbox.inv_killed("db.restore", after_s=after_s)
+    assert was_killed or after_s > 2, "a restore takes longer than that"
     succeed(sandbox, "db.restore")
     assert not left_over(sandbox)
 
