@@ -1,12 +1,13 @@
 """Programs that feed each other."""
 
 import io
+import os
 from pathlib import Path
 
 import pytest
 from dbbackup import encryption
 from dbbackup.failures import BackupError
-from dbbackup.pipes import pipeline, pump, secret_descriptor
+from dbbackup.pipes import Pipeline, pipeline, pump, secret_descriptor
 
 from tests.local_host import write_program
 
@@ -32,9 +33,20 @@ def test_missing_program_is_told_with_what_to_do() -> None:
         pipeline(["no-such-program"]).__enter__()
 
 
+def fail_after_two_lines(running: Pipeline, lines: list[bytes]) -> None:
+    lines += [running.output.readline() for _ in range(2)]
+    raise ZeroDivisionError
+
+
 def test_nothing_goes_on_after_an_error() -> None:
-    with pytest.raises(ZeroDivisionError), pipeline(["sleep", "60"]):
-        raise ZeroDivisionError
+    first = ["sh", "-c", "echo $$; exec sleep 60"]
+    second = ["sh", "-c", "head -n1; echo $$; exec sleep 60"]
+    numbers: list[bytes] = []
+    with pytest.raises(ZeroDivisionError), pipeline(first, second) as running:
+        fail_after_two_lines(running, numbers)
+    for number in map(int, numbers):
+        with pytest.raises(ProcessLookupError):
+            os.kill(number, 0)
 
 
 def test_secret_is_read_from_a_descriptor_by_the_programs_alone() -> None:
