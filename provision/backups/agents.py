@@ -47,6 +47,7 @@ class Report:
     dumps: list[dict[str, Any]] = field(repr=False)
     logs: list[dict[str, Any]] = field(repr=False)
     kept: bool = False
+    history: str = ""
 
     @property
     def role(self) -> str:
@@ -83,7 +84,9 @@ def ask(
 def report(machine: Machine) -> Report:
     """Ask a machine how it is."""
     said = ask(machine, "report")
-    return Report(machine.name, said["server"], said["dumps"], said["logs"], said["kept"])
+    if "history" not in said:
+        raise QuartetError(machine.name, "has older backup programs", "./lab provision")
+    return Report(machine=machine.name, **said)
 
 
 def fetch(machine: Machine, facts: Facts, take: Callable[[bytes], object]) -> None:

@@ -37,7 +37,7 @@ class Backups:
     def backup(self) -> None:
         """Dump the databases now, and copy that and the newest binary logs here."""
         with self._alone("db.backup"):
-            self._backup(self._archives.survey())
+            self._backup(self._surveyed())
 
     def list(self) -> None:
         """Show the dumps here and on the machines."""
@@ -51,7 +51,7 @@ class Backups:
         target = target_of(at, before_gtid, datetime.now(UTC))
         say(f"wanted: {target}")
         with self._alone("db.restore"):
-            survey = self._collected(self._archives.survey())
+            survey = self._collected(self._surveyed())
             place = place_for(survey, on)
             wish = Wish(target, survey.executed, keep=keep)
             self._restored(place, wish)
@@ -63,7 +63,7 @@ class Backups:
         target = target_of(at, before_gtid, datetime.now(UTC))
         say(f"wanted, as the new primary: {target}")
         with self._alone("db.restore"):
-            survey = self._archives.survey()
+            survey = self._surveyed()
             if not replace:
                 new_primary.refuse_to_replace(survey)
             place = place_for(survey, on or (survey.primary or survey.reports[0]).machine)
@@ -72,7 +72,7 @@ class Backups:
             survey = self._collected(survey)
             self._restored(place, Wish(target, survey.executed, install=True))
             new_primary.install(self._archives, survey, place)
-            self._backup(self._archives.survey())
+            self._backup(self._surveyed())
         new_primary.say_what_is_left(survey, place)
 
     def verify(self) -> None:
@@ -82,7 +82,7 @@ class Backups:
         binary logs it makes exactly what the live server has: the same checksum for each table.
         """
         with self._alone("db.verify-backup"):
-            survey = self._archives.survey()
+            survey = self._surveyed()
             best = survey.best()
             live = self._ask(best, "sums")
             survey = self._collected(survey)
@@ -104,6 +104,11 @@ class Backups:
         make_folder(self._folder)
         with lab_lock(self._folder / "backups.lock", action):
             yield
+
+    def _surveyed(self) -> Survey:
+        """Ask all machines, once what a new primary has replaced is set aside."""
+        survey = self._archives.survey()
+        return self._archives.survey() if new_primary.finish(self._archives, survey) else survey
 
     def _backup(self, survey: Survey) -> None:
         best = survey.best()

@@ -15,6 +15,7 @@ from provision.errors import QuartetError
 
 PARTIAL = ".partial"
 ASIDE = "before-"
+NEW_PRIMARY = "new-primary.json"
 Take = Callable[[bytes], object]
 
 
@@ -100,13 +101,37 @@ class Shelf:
         """Whether there is a dump from which a restore would go on with it."""
         return any(log.ended_at >= dump.taken_at for dump in self.dumps()[:1])
 
-    def set_aside(self, moment: datetime) -> None:
-        """Begin anew: these belong to a history that the databases no longer have."""
+    def set_aside(self, moment: datetime, history: str) -> None:
+        """Begin anew: these belong to a history that the databases no longer have.
+
+        The new one is named by the server that began it: what has transactions of it stays. Cut
+        off, this is finished by the next call: the note of the new primary goes last.
+        """
         folder = self.root / f"{ASIDE}{moment.strftime('%Y%m%dT%H%M%SZ')}"
-        folder.mkdir(mode=0o700)
-        for path in self.root.iterdir():
-            if not path.name.startswith(ASIDE):
-                path.rename(folder / path.name)
+        for kind in (DUMP, LOG):
+            for facts in list(self._facts(kind)):
+                if history not in facts.get("gtid", "") + facts.get("after", ""):
+                    self._move(facts, folder)
+        (self.root / NEW_PRIMARY).unlink(missing_ok=True)
+
+    def note_new_primary(self, facts: Facts) -> None:
+        """Remember a machine that is about to become primary, with a history of its own."""
+        self.root.mkdir(mode=0o700, exist_ok=True)
+        write_json(self.root / NEW_PRIMARY, facts)
+
+    def new_primary(self) -> dict[str, Any] | None:
+        """What was noted of that, until all that is older is set aside."""
+        note = self.root / NEW_PRIMARY
+        return json.loads(note.read_text()) if note.exists() else None
+
+    def _move(self, facts: Facts, folder: Path) -> None:
+        path = self.path(facts)
+        target = folder / path.parent.relative_to(self.root)
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # What is looked for goes last.
+        for each in (path, _note(path), _sidecar(path)):
+            if each.exists():
+                each.rename(target / each.name)
 
     def _remove(self, facts: Facts) -> None:
         path = self.path(facts)

@@ -36,6 +36,12 @@ def test_machine_without_the_programs_is_told_as_such() -> None:
         agents.ask(Machine("web-02", {"dbbackup": (2, said)}), "report")
 
 
+def test_machine_with_older_programs_is_told_as_such() -> None:
+    said = '{"server": {}, "dumps": [], "logs": [], "kept": false}\n'
+    with pytest.raises(QuartetError, match="has older backup programs"):
+        agents.report(Machine("web-02", {"report": said}))
+
+
 def test_file_is_sent_under_another_name_first(tmp_path: Path) -> None:
     path = tmp_path / "x.sql.zst.age"
     path.write_bytes(CONTENT)

@@ -54,6 +54,7 @@ def machine(name: str, role: str, **files: list[dict[str, Any]]) -> Machine:
         "dumps": files.get("dumps", []),
         "logs": files.get("logs", []),
         "kept": False,
+        "history": "",
     }
     return Machine(name, {"report": json.dumps(said) + "\n", "cat --": CONTENT.decode()})
 

@@ -1,4 +1,4 @@
-"""What restores leave on a machine, and what its timer removes of that."""
+"""Restored data on a machine: what its timer removes of them, and how they become the live ones."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from dbbackup import __main__ as program
-from dbbackup import choice, restore, scratch, sent
+from dbbackup import choice, install, restore, scratch, sent
 from dbbackup.config import Config
 from dbbackup.failures import BackupError
 from dbbackup.store import Store
@@ -149,3 +149,32 @@ def test_restore_that_is_refused_takes_nothing_from_the_one_under_way(
     assert root.exists()
     assert slow.exists()
     assert not mine.parent.exists()
+
+
+class LiveServer:
+    """Tells of which history the archive was when it was opened for writes."""
+
+    def __init__(self, store: Store) -> None:
+        self.histories: list[str] = []
+        self._store = store
+
+    def value(self, expression: str) -> str:
+        return "new-uuid" if expression == "@@server_uuid" else "1"
+
+    def rows(self, *_: str) -> list[list[str]]:
+        self.histories.append(self._store.history)
+        return []
+
+
+def test_archive_tells_of_a_new_primary_before_it_takes_writes(
+    root: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "data/mysql.ibd").touch()
+    scratch.finish()
+    server = LiveServer(store)
+    monkeypatch.setattr(program, "Server", lambda: server)
+    monkeypatch.setattr(install, "LIVE", tmp_path / "mysql")
+    program.install_here(CONFIG, argparse.Namespace())
+    assert server.histories == ["new-uuid"]
+    assert (tmp_path / "mysql/mysql.ibd").exists()
+    assert not root.exists()

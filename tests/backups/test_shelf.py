@@ -10,7 +10,7 @@ import pytest
 
 from provision.backups.shelf import Shelf
 from provision.errors import QuartetError
-from tests.backups.parts import CONTENT, A, dump_facts, log_facts
+from tests.backups.parts import CONTENT, A, B, dump_facts, log_facts
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -109,7 +109,7 @@ def test_newest_dump_stays_however_old(shelf: Shelf) -> None:
 
 def test_what_is_set_aside_counts_no_more_and_goes_when_it_is_old(shelf: Shelf) -> None:
     put(shelf, dump_facts(5, f"{A}:1-10"))
-    shelf.set_aside(NOW)
+    shelf.set_aside(NOW, B)
     assert shelf.dumps() == []
     assert len(list(shelf.root.glob("before-20261122T000000Z/web-02/dumps/*.age"))) == 1
     put(shelf, dump_facts(6, f"{A}:1-8"))
@@ -117,6 +117,41 @@ def test_what_is_set_aside_counts_no_more_and_goes_when_it_is_old(shelf: Shelf) 
     assert list(shelf.root.glob("before-*"))
     shelf.prune(14, datetime(2026, 12, 7, tzinfo=UTC))
     assert not list(shelf.root.glob("before-*"))
+
+
+def test_what_a_new_primary_has_done_since_is_not_set_aside(shelf: Shelf) -> None:
+    new = f"{A}:1-4,{B}:1"
+    put(shelf, dump_facts(5, f"{A}:1-10"))
+    put(shelf, dump_facts(20, new))
+    put(shelf, log_facts("web-02", (1, 4), f"{A}:1", f"{A}:1-9"))
+    put(shelf, log_facts("web-02", (10, 20), f"{A}:1-4", new))
+    shelf.set_aside(NOW, B)
+    assert [dump.taken_at.minute for dump in shelf.dumps()] == [20]
+    assert [log.begun_at.minute for log in shelf.logs()] == [10]
+
+
+def test_setting_aside_that_was_cut_off_is_finished(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for minute in (5, 20):
+        put(shelf, dump_facts(minute, f"{A}:1-{minute}"))
+    shelf.note_new_primary({"machine": "web-01"})
+    rename = Path.rename
+
+    def cut_off_before_json(path: Path, target: Path) -> Path:
+        if path.suffix == ".json":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as moment:
+        moment.setattr(Path, "rename", cut_off_before_json)
+        with pytest.raises(KeyboardInterrupt):
+            shelf.set_aside(NOW, B)
+    assert shelf.new_primary() == {"machine": "web-01"}
+    shelf.set_aside(NOW, B)
+    assert shelf.new_primary() is None
+    assert shelf.dumps() == []
+    assert len(list(shelf.root.glob("before-*/web-02/dumps/*"))) == 4
 
 
 def test_verification_is_remembered(shelf: Shelf) -> None:

@@ -12,6 +12,8 @@ from dbbackup.failures import BackupError
 from dbbackup.moments import as_text
 from dbbackup.store import Store, sha256_of
 
+from tests.backups.parts import A
+
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -21,9 +23,10 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return Store(tmp_path / "archive")
 
 
-def add(store: Store, kind: str, name: str, days: int = 0) -> None:
+def add(store: Store, kind: str, name: str, days: int = 0, **more: str) -> None:
     when = as_text(NOW - timedelta(days=days))
-    store.add(kind, name, io.BytesIO(b"sealed"), lambda: {"taken_at": when, "ended_at": when})
+    facts = {"taken_at": when, "ended_at": when, **more}
+    store.add(kind, name, io.BytesIO(b"sealed"), lambda: facts)
 
 
 def names(store: Store, kind: str) -> list[str]:
@@ -82,7 +85,7 @@ def test_old_files_go_but_the_newest_dump_stays_and_logs_a_week_longer(store: St
 
 def test_archive_that_is_set_aside_is_empty_and_goes_when_it_is_old(store: Store) -> None:
     add(store, "dump", "a.age")
-    store.set_aside(NOW)
+    store.set_aside(NOW, A)
     assert names(store, "dump") == []
     assert store.began_at == NOW
     aside = store.root / "before-20261122T120000Z/dumps/a.age.json"
@@ -91,3 +94,44 @@ def test_archive_that_is_set_aside_is_empty_and_goes_when_it_is_old(store: Store
     assert aside.exists()
     store.prune(14, NOW + timedelta(days=15))
     assert not aside.exists()
+
+
+def test_what_a_new_primary_has_done_since_is_not_set_aside(store: Store) -> None:
+    add(store, "dump", "old.age", gtid="b:1-9")
+    add(store, "dump", "new.age", gtid=f"{A}:1,b:1-4")
+    add(store, "log", "old.age", after="b:1-9")
+    add(store, "log", "new.age", after=f"{A}:1-2,b:1-4")
+    store.set_aside(NOW, A)
+    assert names(store, "dump") == names(store, "log") == ["new.age"]
+    assert store.began_at < NOW, "no log of the new history is left out"
+
+
+def test_archive_is_set_aside_once_for_a_new_primary(store: Store) -> None:
+    store.set_aside(NOW, A)
+    add(store, "dump", "a.age", gtid="b:1-9")
+    store.set_aside(NOW + timedelta(hours=1), A)
+    assert names(store, "dump") == ["a.age"]
+    assert (store.history, store.began_at) == (A, NOW)
+
+
+def test_setting_aside_that_was_cut_off_is_finished(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.age", "b.age"):
+        add(store, "dump", name)
+    rename = Path.rename
+
+    def cut_off_before_json(path: Path, target: Path) -> Path:
+        if path.suffix == ".json":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as moment:
+        moment.setattr(Path, "rename", cut_off_before_json)
+        with pytest.raises(KeyboardInterrupt):
+            store.set_aside(NOW, A)
+    assert store.history == ""
+    store.clean()
+    store.set_aside(NOW, A)
+    assert names(store, "dump") == []
+    assert len(list(store.root.glob("before-*/dumps/*"))) == 4

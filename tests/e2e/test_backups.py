@@ -319,6 +319,7 @@ def test_restore_to_a_new_primary_needs_a_word_and_keeps_what_it_replaces(
     error = fail(sandbox, "db.restore", "--to-primary", *at)
     assert "--replace" in error
     run = succeed(sandbox, "db.restore", "--to-primary", "--replace", *at)
+    assert "older backups are set aside" in run.output
     assert marks.sql("SELECT id FROM app.marks ORDER BY id").split() == ["1", "2", "3", "4", "5"]
     assert "mysql.before-" in sandbox.ssh(marks.primary, "sudo ls /var/lib")
     reclone = re.search(r"provision --reclone (\S+)", run.output)

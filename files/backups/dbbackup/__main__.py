@@ -89,6 +89,7 @@ def report(_: Config, __: argparse.Namespace) -> Answer:
         "dumps": store.facts("dump"),
         "logs": store.facts("log"),
         "kept": scratch.KEPT.exists(),
+        "history": store.history,
     }
 
 
@@ -110,16 +111,23 @@ def stop(_: Config, options: argparse.Namespace) -> Answer:
     return {}
 
 
-def install_here(_: Config, __: argparse.Namespace) -> Answer:
-    """Make the restored data the live ones, and open the server for writes."""
-    with scratch.held():
-        return {"kept": str(install.install(Server()))}
+def install_here(config: Config, _: argparse.Namespace) -> Answer:
+    """Make the restored data the live ones, and open the server for writes.
+
+    The archive is begun anew before that: it tells from then on that this has happened.
+    """
+    server = Server()
+    with scratch.held(), written_to(config) as store:
+        kept = install.install(server)
+        store.set_aside(now(), server.value("@@server_uuid"))
+        install.open_for_writes(server)
+    return {"kept": str(kept)}
 
 
-def set_aside(config: Config, _: argparse.Namespace) -> Answer:
-    """Begin the archive anew."""
+def set_aside(config: Config, options: argparse.Namespace) -> Answer:
+    """Begin the archive anew, if that is not done yet."""
     with written_to(config) as store:
-        store.set_aside(now())
+        store.set_aside(now(), options.history)
     return {}
 
 
@@ -170,6 +178,7 @@ def main() -> int:
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("--until", default="", help="GTIDs to wait for (archive)")
     parser.add_argument("--force", action="store_true", help="close a primary's log (archive)")
+    parser.add_argument("--history", default="", help="the UUID of who began it (set-aside)")
     parser.add_argument("--agent-alone", action="store_true", help="not the server (stop)")
     parser.add_argument("--beat", action="store_true", help="print empty lines while at work")
     options = parser.parse_args()

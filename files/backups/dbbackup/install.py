@@ -29,7 +29,7 @@ def stop(*, server_too: bool) -> None:
 
 
 def install(server: Server) -> Path | None:
-    """Swap the data, start the server and let it take writes; returns where the old data are."""
+    """Swap the data and start the server, read-only; returns where the old data are."""
     if not (scratch.DATA / "mysql.ibd").exists():
         raise BackupError("there are no restored data here", "run the same command again")
     _systemctl("stop", UNIT)
@@ -39,9 +39,13 @@ def install(server: Server) -> Path | None:
     scratch.remove()
     _systemctl("start", UNIT)
     _wait_for(server)
+    return kept
+
+
+def open_for_writes(server: Server) -> None:
+    """Let the server take writes, and start its agent again."""
     server.rows("SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
     _systemctl("start", AGENT)  # which requires its socket, so that this starts, too
-    return kept
 
 
 def _moved_aside() -> Path | None:

@@ -18,6 +18,7 @@ KINDS = ("dump", "log")
 PARTIAL = ".partial"
 ASIDE = "before-"
 BEGAN = "began"
+HISTORY = "history.json"
 LOGS_LONGER_DAYS = 7
 """Logs outlive dumps, so that a week without a new dump leaves no hole behind the last one."""
 RESERVE_BYTES = 256 << 20
@@ -82,20 +83,42 @@ class Store:
             if folder.name < f"{ASIDE}{as_name(oldest)}":
                 shutil.rmtree(folder)
 
-    def set_aside(self, moment: datetime) -> None:
-        """Begin anew: what there is belongs to a history that the databases no longer have."""
-        folder = self.root / f"{ASIDE}{as_name(moment)}"
-        folder.mkdir()
-        for kind in KINDS:
-            self.folder(kind).rename(folder / f"{kind}s")
-            self.folder(kind).mkdir()
-        (self.root / BEGAN).write_text(as_text(moment))
+    def set_aside(self, moment: datetime, history: str) -> None:
+        """Begin anew: what there is belongs to a history that the databases no longer have.
+
+        The new one is named by the server that began it: what has transactions of it stays. Cut
+        off, this is finished by the next call; done, it stays done.
+        """
+        if self.history == history:
+            return
+        known = [facts for kind in KINDS for facts in self.facts(kind)]
+        old = [facts for facts in known if not _is_of(facts, history)]
+        for facts in old:
+            self._move(facts, self.root / f"{ASIDE}{as_name(moment)}")
+        if old == known:
+            (self.root / BEGAN).write_text(as_text(moment))
+        _write_json(self.root / HISTORY, {"name": history})
+
+    @property
+    def history(self) -> str:
+        """The name of the history that was begun last; empty where it is still the first."""
+        note = self.root / HISTORY
+        return str(json.loads(note.read_text())["name"]) if note.exists() else ""
 
     @property
     def began_at(self) -> datetime:
         """When the archive was begun anew: binary logs that ended before are of no use to it."""
         note = self.root / BEGAN
         return from_text(note.read_text()) if note.exists() else from_seconds(0)
+
+    def _move(self, facts: Facts, folder: Path) -> None:
+        path = self.folder(facts["kind"]) / facts["name"]
+        target = folder / path.parent.name
+        target.mkdir(parents=True, exist_ok=True)
+        # What is looked for goes last.
+        for each in (path, _sidecar(path)):
+            if each.exists():
+                each.rename(target / each.name)
 
     def _remove(self, facts: Facts) -> None:
         path = self.folder(facts["kind"]) / facts["name"]
@@ -143,6 +166,11 @@ def sha256_of(path: Path) -> str:
 def _pieces(source: IO[bytes]) -> Iterator[bytes]:
     while piece := source.read(CHUNK):
         yield piece
+
+
+def _is_of(facts: Facts, history: str) -> bool:
+    """Whether it has transactions of the server that began that history."""
+    return history in facts.get("gtid", "") + facts.get("after", "")
 
 
 def _sidecar(path: Path) -> Path:
