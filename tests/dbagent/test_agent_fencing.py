@@ -68,6 +68,13 @@ def test_server_that_is_closed_is_left_alone(machine: Machine) -> None:
     assert not machine.was_killed
 
 
+def test_server_that_somebody_else_is_closing_is_not_closed_yet(machine: Machine) -> None:
+    """super_read_only shows ON from the first moment, and read_only once no commit hangs."""
+    machine.server.super_read_only = True
+    machine.server.hanging = gtids("db-1:10")
+    assert fence().startswith("was killed")
+
+
 def test_server_whose_commits_hang_is_killed(machine: Machine) -> None:
     """Closed in peace, it would acknowledge what nobody else has."""
     machine.server.hanging = gtids("db-1:10")

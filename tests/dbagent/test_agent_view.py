@@ -103,6 +103,12 @@ def test_writable_is_who_answers_is_open_and_follows_nobody(
     assert primary_of("db-1", **facts).is_writable == is_writable
 
 
+@pytest.mark.parametrize("facts", [{}, {"super_read_only": True}, {"read_only": True}])
+def test_closed_is_who_says_so_in_both_ways(facts: dict[str, Any]) -> None:
+    assert not primary_of("db-1", **facts).is_closed
+    assert primary_of("db-1", read_only=True, super_read_only=True).is_closed
+
+
 @pytest.mark.parametrize(
     ("facts", "is_replicating"),
     [

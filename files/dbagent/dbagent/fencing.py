@@ -67,7 +67,7 @@ def fence(patience: float = 1, *, is_urgent: bool = True) -> str:
         return _kill("it did not answer", patience)
     try:
         server = read_server(session, "", "", answer_s=CLOSE_S)
-        if server.super_read_only:
+        if server.is_closed:
             return "was read-only already"
         if is_urgent and not is_reached(lambda: _waiting(session) == 0, PATIENCE_S * patience):
             return _kill("commits waited for an acknowledgement", patience)

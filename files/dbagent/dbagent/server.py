@@ -65,6 +65,15 @@ class Server:
         return self.answers and not (self.read_only or self.super_read_only or self.source)
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it takes no writes, of nobody.
+
+        Both have to be said: super_read_only shows ON from the moment that somebody sets it, while
+        commits that hang still hold that up; read_only only once it is done.
+        """
+        return self.answers and self.super_read_only and self.read_only
+
+    @property
     def known(self) -> GtidSet:
         """All that it has, applied or not yet: semi-sync acknowledges what is merely received."""
         return GtidSet(f"{self.executed},{self.received}")

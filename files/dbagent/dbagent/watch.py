@@ -242,7 +242,7 @@ class Watch:
     def _is_closed(self, server: Server) -> bool:
         """Whether it takes no writes, and will not when it wakes up."""
         if server.answers:
-            return not server.is_writable
+            return server.is_closed
         return time.monotonic() - self._gone < self._scaled(GONE_S)
 
     def brief(self) -> dict[str, Any]:
