@@ -9,6 +9,7 @@ from dbbackup.config import Config
 from dbbackup.failures import BackupError
 from dbbackup.sql import Server
 
+AGENT = "/usr/local/sbin/dbagent"
 AGENT_TIMEOUT_S = 30
 _HEALTH = """
 SELECT @@server_uuid, @@super_read_only, @@version,
@@ -76,7 +77,7 @@ def _is_usable(server: Mapping[str, Any], max_lag_s: float) -> bool:
 
 
 def _status() -> dict[str, Any]:
-    command = ["dbagent", "status", "--json"]
+    command = [AGENT, "status"]
     done = subprocess.run(command, capture_output=True, timeout=AGENT_TIMEOUT_S, check=True)
     status: dict[str, Any] = json.loads(done.stdout)
     return status
