@@ -267,6 +267,36 @@ class TestClaim:
 class TestCutOff:
     """A failover that was cut off is completed by the next one."""
 
+    @pytest.mark.parametrize("statement", [FORGET, LOSSLESS, OPEN])
+    def test_connection_that_breaks_is_made_once_more(
+        self, mysqlds: Mysqlds, statement: str
+    ) -> None:
+        mysqlds.kill("db-1")
+        broken: list[str] = []
+
+        def before(server: Mysqld, said: str) -> None:
+            if said == statement and not broken:
+                broken.append(server.name)
+                raise GONE
+
+        mysqlds.before = before
+        assert run(mysqlds).primary == "db-2"
+        assert broken == ["db-2"]
+        assert mysqlds.writable == ["db-2"]
+        assert mysqlds.followers_of("db-2") == {"db-3"}
+
+    def test_connections_that_break_again_end_it(self, mysqlds: Mysqlds) -> None:
+        mysqlds.kill("db-1")
+
+        def before(server: Mysqld, said: str) -> None:
+            if said == FORGET:
+                raise GONE
+
+        mysqlds.before = before
+        with pytest.raises(type(GONE)):
+            run(mysqlds)
+        assert mysqlds.writable == []
+
     def test_followers_that_were_not_told_follow(self, mysqlds: Mysqlds) -> None:
         mysqlds.kill("db-1")
         run(mysqlds)

@@ -32,8 +32,15 @@ def failover(config: Config, by: str, *, is_fenced: bool = False) -> Report:
     nothing is done, and the report names no primary. That they are off is no more than a reason to
     hurry: one that takes writes and can be connected to is not replaced, and one that is merely cut
     off acknowledges nothing, once a majority is claimed. A failover that was cut off is completed
-    by the next one.
+    by the next one: so where a connection breaks in between, it is begun once more, over new ones.
     """
+    try:
+        return _fail_over(config, by, is_fenced=is_fenced)
+    except FAILURES:
+        return _fail_over(config, by, is_fenced=is_fenced)
+
+
+def _fail_over(config: Config, by: str, *, is_fenced: bool) -> Report:
     with Lock(config, "failover", by) as lock, Cluster(config, lock.away) as cluster:
         view = cluster.view()
         old = view.primary
