@@ -11,15 +11,14 @@ import pytest
 
 from checks.ending import SIGNALS, tidy_up_when_ended
 from tests.checks.shapes import SINGLE, write_shape
+from tests.signals import usual_signals
 from tests.site_parts import ROOT
 
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    before = {each: signal.getsignal(each) for each in SIGNALS}
-    yield
-    for each, handler in before.items():
-        signal.signal(each, handler)
+    with usual_signals():
+        yield
 
 
 @pytest.mark.parametrize("second", SIGNALS)

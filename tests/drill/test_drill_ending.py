@@ -6,14 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from provision.drill.ending import SIGNALS, signals_interrupt
+from tests.signals import usual_signals
 
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    before = {each: signal.getsignal(each) for each in SIGNALS}
-    yield
-    for each, handler in before.items():
-        signal.signal(each, handler)
+    with usual_signals():
+        yield
 
 
 @pytest.mark.parametrize("first", SIGNALS)

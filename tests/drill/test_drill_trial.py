@@ -21,6 +21,7 @@ from provision.errors import QuartetError
 from provision.topology import load
 from tests.drill.board import Board, board_at_work
 from tests.drill.statuses import server, status
+from tests.signals import usual_signals
 from tests.site_parts import ROOT
 
 
@@ -158,8 +159,9 @@ def test_drill_that_may_not_even_do_that_says_what_is_left_to_do(tmp_path: Path)
 
 
 def test_drill_that_is_ended_from_outside_puts_things_right(tmp_path: Path) -> None:
-    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)]
-    with pytest.raises(KeyboardInterrupt):
-        drill("Ended", tmp_path)
-    assert DONE == ["mend", "undo", "restore"]
-    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)] == before
+    with usual_signals():
+        with pytest.raises(KeyboardInterrupt):
+            drill("Ended", tmp_path)
+        assert DONE == ["mend", "undo", "restore"]
+        after = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)]
+        assert after == [signal.SIG_DFL, signal.SIG_DFL]

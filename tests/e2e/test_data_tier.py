@@ -55,6 +55,12 @@ def test_cut_off_primary_takes_no_write_that_it_then_loses(tier: Sandbox) -> Non
     assert trial.loses_nothing(), str(trial)
 
 
+def test_full_disk_leaves_one_server_alone_that_takes_writes(tier: Sandbox) -> None:
+    """The old primary closes itself while the failover comes; commits hold that up."""
+    for trial in drill(tier, "disk-full", repeat=2):
+        assert trial.loses_nothing(), str(trial)
+
+
 def test_killed_commands_lose_nothing_and_one_repeat_is_enough(tier: Sandbox) -> None:
     for trial in drill(tier, "operator-kill", repeat=3, seed=3):
         assert trial.loses_nothing(), str(trial)
