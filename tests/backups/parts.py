@@ -1,8 +1,12 @@
 """What tests of backups are made of: dumps and logs as machines tell of them, and machines."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from provision.backups.records import Dump, Log
 from provision.connection import CommandFailedError
@@ -54,6 +58,22 @@ def dump(minute: int, gtid: str, machine: str = "web-02") -> Dump:
 
 def log(machine: str, minutes: tuple[int, int], before: str, after: str) -> Log:
     return Log.from_facts(log_facts(machine, minutes, before, after))
+
+
+@contextmanager
+def cut_off_before_json(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Interrupt what moves files just before the first JSON file; it has to come to that."""
+    rename = Path.rename
+
+    def rename_or_end(path: Path, target: Path) -> Path:
+        if path.suffix == ".json":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as moment:
+        moment.setattr(Path, "rename", rename_or_end)
+        with pytest.raises(KeyboardInterrupt):
+            yield
 
 
 class Machine:

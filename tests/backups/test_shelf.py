@@ -10,7 +10,7 @@ import pytest
 
 from provision.backups.shelf import Shelf
 from provision.errors import QuartetError
-from tests.backups.parts import CONTENT, A, B, dump_facts, log_facts
+from tests.backups.parts import CONTENT, A, B, cut_off_before_json, dump_facts, log_facts
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -136,17 +136,8 @@ def test_setting_aside_that_was_cut_off_is_finished(
     for minute in (5, 20):
         put(shelf, dump_facts(minute, f"{A}:1-{minute}"))
     shelf.note_new_primary({"machine": "web-01"})
-    rename = Path.rename
-
-    def cut_off_before_json(path: Path, target: Path) -> Path:
-        if path.suffix == ".json":
-            raise KeyboardInterrupt
-        return rename(path, target)
-
-    with monkeypatch.context() as moment:
-        moment.setattr(Path, "rename", cut_off_before_json)
-        with pytest.raises(KeyboardInterrupt):
-            shelf.set_aside(NOW, B)
+    with cut_off_before_json(monkeypatch):
+        shelf.set_aside(NOW, B)
     assert shelf.new_primary() == {"machine": "web-01"}
     shelf.set_aside(NOW, B)
     assert shelf.new_primary() is None

@@ -12,7 +12,7 @@ from dbbackup.failures import BackupError
 from dbbackup.moments import as_text
 from dbbackup.store import Store, sha256_of
 
-from tests.backups.parts import A
+from tests.backups.parts import A, cut_off_before_json
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -119,17 +119,8 @@ def test_setting_aside_that_was_cut_off_is_finished(
 ) -> None:
     for name in ("a.age", "b.age"):
         add(store, "dump", name)
-    rename = Path.rename
-
-    def cut_off_before_json(path: Path, target: Path) -> Path:
-        if path.suffix == ".json":
-            raise KeyboardInterrupt
-        return rename(path, target)
-
-    with monkeypatch.context() as moment:
-        moment.setattr(Path, "rename", cut_off_before_json)
-        with pytest.raises(KeyboardInterrupt):
-            store.set_aside(NOW, A)
+    with cut_off_before_json(monkeypatch):
+        store.set_aside(NOW, A)
     assert store.history == ""
     store.clean()
     store.set_aside(NOW, A)

@@ -55,6 +55,15 @@ def person() -> Person:
 
 
 @pytest.fixture
+def servers(server: SshServer, make_server: MakeServer) -> list[SshServer]:
+    """Three machines whose sudo wants the password."""
+    servers = [server, make_server("second"), make_server("third")]
+    for each in servers:
+        each.want_password(PASSWORD)
+    return servers
+
+
+@pytest.fixture
 def access(server: SshServer, person: Person, tmp_path: Path) -> Access:
     known_hosts = write_known_hosts(tmp_path / "known_hosts", [server])
     return Access(known_hosts, SudoPassword(person.ask))
@@ -134,11 +143,8 @@ def test_sudo_that_asks_for_one_command_and_not_for_another_is_not_trusted(
 
 
 def test_wrong_password_is_tried_once_in_all(
-    server: SshServer, make_server: MakeServer, key: Path, tmp_path: Path
+    servers: list[SshServer], key: Path, tmp_path: Path
 ) -> None:
-    servers = [server, make_server("second"), make_server("third")]
-    for each in servers:
-        each.want_password(PASSWORD)
     known_hosts = write_known_hosts(tmp_path / "known_hosts", servers)
     person = Person("wrong")
     access = Access(known_hosts, SudoPassword(person.ask))
@@ -158,11 +164,8 @@ def test_wrong_password_is_tried_once_in_all(
 
 @pytest.mark.usefixtures("no_lock")
 def test_password_is_asked_for_once_for_many_machines(
-    server: SshServer, make_server: MakeServer, person: Person, key: Path, tmp_path: Path
+    servers: list[SshServer], person: Person, key: Path, tmp_path: Path
 ) -> None:
-    servers = [server, make_server("second"), make_server("third")]
-    for each in servers:
-        each.want_password(PASSWORD)
     known_hosts = write_known_hosts(tmp_path / "known_hosts", servers)
     access = Access(known_hosts, SudoPassword(person.ask))
     endpoints = {f"web-{number}": endpoint_of(each, key) for number, each in enumerate(servers)}
@@ -174,11 +177,8 @@ def test_password_is_asked_for_once_for_many_machines(
 
 @pytest.mark.usefixtures("no_lock")
 def test_password_is_asked_for_while_it_is_found_out_who_can_be_reached(
-    server: SshServer, make_server: MakeServer, key: Path, tmp_path: Path
+    servers: list[SshServer], key: Path, tmp_path: Path
 ) -> None:
-    servers = [server, make_server("second"), make_server("third")]
-    for each in servers:
-        each.want_password(PASSWORD)
     known_hosts = write_known_hosts(tmp_path / "known_hosts", servers)
     access = Access(known_hosts, SudoPassword(answer_slowly))
     endpoints = {f"web-{number}": endpoint_of(each, key) for number, each in enumerate(servers)}
@@ -308,13 +308,6 @@ def test_without_a_password_to_ask_for_sudo_has_to_need_none(
 
 class TestNobodyWaitsForEver:
     """For an answer that won't come, after an interrupt or an error."""
-
-    @pytest.fixture
-    def servers(self, server: SshServer, make_server: MakeServer) -> list[SshServer]:
-        servers = [server, make_server("second"), make_server("third")]
-        for each in servers:
-            each.want_password(PASSWORD)
-        return servers
 
     @pytest.fixture
     def fleet_of(self, servers: list[SshServer], key: Path, tmp_path: Path) -> Callable[..., Fleet]:
