@@ -4,10 +4,11 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from provision.errors import QuartetError
+from provision.errors import CutOffError, QuartetError
 from provision.plan import MachinePlan, Step
 from provision.resources import Host, changed_keys
 
@@ -26,6 +27,9 @@ class Progress(Protocol):
 
     def waiting(self, machine: str, step: Step, need: Need) -> None:
         """A step waits for a resource of another machine."""
+
+    def repeated(self, machine: str, step: Step, left: Mapping[str, str]) -> None:
+        """A step has to be done again: so much of it was not as it should be afterwards."""
 
     def finished(self, machine: str, step: Step, error: QuartetError | None) -> None:
         """A step has ended, well or not."""
@@ -148,8 +152,14 @@ class _MachineWork:
         try:
             self._await_needs(step)
             self._progress.started(self._plan.machine, step)
-            step.resource.apply(self._host, step.changes)
-            self._verify(step)
+            with suppress(CutOffError):
+                step.resource.apply(self._host, step.changes)
+            left = self._left(step)
+            if left:
+                # What went away meanwhile, as a server that restarts, is there at the second time.
+                self._progress.repeated(self._plan.machine, step, left)
+                step.resource.apply(self._host, left)
+                self._verify(step)
         except QuartetError as error:
             return error
         except Exception as error:  # one machine's surprise must not cost the others' outcome
@@ -165,16 +175,18 @@ class _MachineWork:
                 self._progress.waiting(self._plan.machine, step, need)
             self._board.wait_for(need, self._plan.machine)
 
-    def _verify(self, step: Step) -> None:
+    def _left(self, step: Step) -> dict[str, str]:
         """Read the resource again: that a command ended well proves nothing."""
-        resource = step.resource
-        left = changed_keys(resource, self._host.read(resource.facts()))
+        return changed_keys(step.resource, self._host.read(step.resource.facts()))
+
+    def _verify(self, step: Step) -> None:
+        left = self._left(step)
         if left:
-            desired = resource.desired()
+            desired = step.resource.desired()
             lines = [f"{key} is {value}, should be {desired[key]}" for key, value in left.items()]
             raise QuartetError(
                 self._plan.machine,
-                f"{resource.id} is not as it should be after the change: {'; '.join(lines)}",
+                f"{step.resource.id} is not as it should be after the change: {'; '.join(lines)}",
                 f"see what changes it there: ./lab ssh {self._plan.machine}",
             )
 

@@ -17,6 +17,10 @@ class QuartetError(Exception):
         self.next_step = next_step
 
 
+class CutOffError(QuartetError):
+    """Something ended before all of it was done, and said nothing; to do it again may help."""
+
+
 def raise_joined(errors: Iterable[QuartetError]) -> None:
     """Raise what is among them: one as it is, several as one error; the same one is told once."""
     different = list({str(error): error for error in errors}.values())

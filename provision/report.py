@@ -57,6 +57,13 @@ class LiveProgress:
         """Show whom a machine waits for."""
         self._doing[machine] = f"{step.resource.id}: waits for {need[1]} on {need[0]}"
 
+    def repeated(self, machine: str, step: Step, left: Mapping[str, str]) -> None:
+        """Leave a line of what was not right at the first time."""
+        found = ", ".join(f"{key} is {value}" for key, value in left.items())
+        what = escape(f"{step.resource.id} ({found})")
+        line = f"[yellow]again  [/] [bold]{machine:<{self._width}}[/] {what}"
+        self._console.print(line, highlight=False, soft_wrap=True)
+
     def finished(self, machine: str, step: Step, error: QuartetError | None) -> None:
         """Count a step, and leave a line of it behind."""
         with self._lock:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from provision.errors import QuartetError
+from provision.mysql.sql import ALL_DONE
 from provision.mysql.state import MYSQL, DatabaseState
 from provision.resources import Fact, Snapshot
 
@@ -45,7 +46,7 @@ class RecordingHost:
         answer = self._answer(script, text)
         if isinstance(answer, QuartetError):
             raise answer
-        return answer
+        return f"{answer}{ALL_DONE}\n" if ALL_DONE in text else answer
 
     def read(self, facts: Iterable[Fact]) -> Snapshot:
         assert list(facts)
@@ -56,7 +57,10 @@ class RecordingHost:
         """All SQL that was run, a statement an entry."""
         sql = [call.stdin for call in self.calls if "mysql --no-defaults" in call.script]
         return [
-            line for text in sql for line in text.replace("\n", " ").split("; ") if line.strip()
+            line
+            for text in sql
+            for line in text.replace("\n", " ").split("; ")
+            if line.strip() and ALL_DONE not in line
         ]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from provision.apply import BlockedError, Need, Outcome, apply
 from provision.connection import UnreachableError
-from provision.errors import QuartetError
+from provision.errors import CutOffError, QuartetError
 from provision.plan import MachinePlan, Step
 from provision.resources import Fact, Host, Resource, Snapshot, State
 
@@ -76,6 +76,9 @@ class Log:
     def waiting(self, machine: str, step: Step, need: Need) -> None:
         self.lines.append(f"{machine} {step.resource.id} waits for {need[1]} on {need[0]}")
         self.someone_waits.set()
+
+    def repeated(self, machine: str, step: Step, left: Mapping[str, str]) -> None:
+        self.lines.append(f"{machine} {step.resource.id} again for {sorted(left)}")
 
     def finished(self, machine: str, step: Step, error: QuartetError | None) -> None:
         self.lines.append(f"{machine} {step.resource.id} {'failed' if error else 'done'}")
@@ -146,6 +149,47 @@ def test_step_that_left_a_difference_fails_and_says_is_and_should_be() -> None:
     assert text.startswith("a-01: file x is not as it should be after the change")
     assert "mode is 0600, should be 0644" in text
     assert "./lab ssh a-01" in text
+
+
+def test_step_is_done_again_where_what_it_did_is_gone() -> None:
+    left = {"mode": "0600"}
+    done: list[None] = []
+
+    def do() -> None:
+        done.append(None)
+        if len(done) > 1:
+            left.clear()
+
+    run = Run({"a-01": [("r", Deed("x", do, left=left))]})
+    assert _counts(run.outcomes()[0]) == (1, 0, 0)
+    assert run.log.lines == ["a-01 x", "a-01 x again for ['mode']", "a-01 x done"]
+
+
+def test_step_that_was_cut_off_is_done_again() -> None:
+    left = {"mode": "0600"}
+    errors: list[QuartetError] = [CutOffError("a-01", "ended early")]
+
+    def do() -> None:
+        if errors:
+            raise errors.pop()
+        left.clear()
+
+    assert _counts(Run({"a-01": [("r", Deed("x", do, left=left))]}).outcomes()[0]) == (1, 0, 0)
+
+
+def test_step_that_is_cut_off_twice_fails_with_that() -> None:
+    def do() -> None:
+        raise CutOffError("a-01", "ended early")
+
+    outcome = Run({"a-01": [("r", Deed("x", do, left={"mode": "0600"}))]}).outcomes()[0]
+    assert [str(error) for error in outcome.errors] == ["a-01: ended early"]
+
+
+def test_step_is_not_done_a_third_time() -> None:
+    done: list[None] = []
+    run = Run({"a-01": [("r", Deed("x", lambda: done.append(None), left={"mode": "0600"}))]})
+    assert _counts(run.outcomes()[0]) == (0, 1, 0)
+    assert len(done) == 2
 
 
 def test_failure_stops_its_own_role_only() -> None:

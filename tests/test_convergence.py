@@ -100,6 +100,9 @@ class Silent:
     def waiting(self, machine: str, step: object, need: object) -> None:
         return
 
+    def repeated(self, machine: str, step: object, left: object) -> None:
+        return
+
     def finished(self, machine: str, step: object, error: QuartetError | None) -> None:
         if error:
             self.failed.set()

@@ -144,9 +144,11 @@ def test_progress_in_a_log_is_a_line_an_event(console: Console) -> None:
         progress.started("web-01", step)
         progress.finished("web-01", step, None)
         progress.waiting("web-01", step, ("lb-01", "x"))
+        progress.repeated("web-01", step, {"mode": "0600"})
         progress.finished("web-01", step, QuartetError("web-01", "broke"))
     assert _text(console).splitlines() == [
         "changed web-01 file /etc/a.conf (mode)",
+        "again   web-01 file /etc/a.conf (mode is 0600)",
         "failed  web-01 file /etc/a.conf (mode)",
     ]
 

@@ -7,7 +7,7 @@ from provision.errors import QuartetError
 from provision.mysql import agent
 from provision.mysql.accounts import DATABASE, Accounts
 from provision.mysql.sql import execute
-from provision.mysql.state import SERVER, database_state
+from provision.mysql.state import SERVER, DatabaseState, database_state
 from provision.resources import Fact, Host, Resource, Snapshot, State, changed_keys
 
 DRAIN_TIMEOUT_S = 60
@@ -48,7 +48,7 @@ class Primary(Resource):
         state = database_state(snapshot)
         return {
             "follows": state.source.host if state.source else "nobody",
-            "takes writes": "no" if state.read_only else "yes",
+            "takes writes": _takes_writes(state),
         } | {
             f"account {account.user}": state.accounts.get(account.key, "absent")[:16]
             for account in self.accounts
@@ -116,6 +116,12 @@ class Lossless(Resource):
 
     def apply(self, host: Host, changes: Mapping[str, str]) -> None:
         _wait_for_replicas(host, self.acknowledgements)
+
+
+def _takes_writes(state: DatabaseState) -> str:
+    if state.complaint:
+        return f"not known: {state.complaint}"
+    return "no" if state.read_only else "yes"
 
 
 def _wait_for_replicas(host: Host, count: int) -> None:

@@ -20,6 +20,8 @@ CLONE_TIMEOUT_S = 3600
 RESTART_TIMEOUT_S = 120
 FOLLOW_TIMEOUT_S = 60
 _DOWN = "not known while it is down"
+# Lost connection, server has gone away, is shutting down, or wants a supervisor to restart it.
+_RESTARTED = ("ERROR 2013", "ERROR 2006", "ERROR 1053", "ERROR 3707")
 # A donor serves one recipient at a time (ER_CLONE_TOO_MANY_CONCURRENT_CLONES).
 _DONORS: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -151,7 +153,7 @@ class Replica(Resource):
             )
         except QuartetError as error:
             # The server restarts itself at the end, so the client may lose its connection.
-            if not any(sign in error.what for sign in ("ERROR 2013", "ERROR 3707")):
+            if not any(sign in error.what for sign in _RESTARTED):
                 execute(host, "SET GLOBAL super_read_only = ON")
                 raise
 

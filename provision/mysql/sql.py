@@ -5,7 +5,7 @@ Nothing of a statement stands on a command line, so passwords in it are in no pr
 
 import shlex
 
-from provision.errors import QuartetError
+from provision.errors import CutOffError, QuartetError
 from provision.resources import Host
 
 CLIENT = (
@@ -17,6 +17,7 @@ CLIENT = (
     "--skip-column-names",
 )
 SQL_TIMEOUT_S = 60
+ALL_DONE = "quartet: all of it"
 TIMED_OUT = 124  # timeout(1)
 
 
@@ -24,8 +25,10 @@ def execute(host: Host, *statements: str, timeout_s: float = SQL_TIMEOUT_S) -> l
     """Run statements on the machine's server and return the rows, as text.
 
     The remote client itself is ended after `timeout_s` seconds, so none is left behind waiting.
+    It ends well, too, where its input breaks off: that all was run is seen from the last row, and
+    CutOffError says that it was not.
     """
-    sql = ";\n".join([*statements, ""])
+    sql = ";\n".join([*statements, f"SELECT '{ALL_DONE}'", ""])
     command = ["timeout", "--kill-after=5", str(int(timeout_s)), *CLIENT]
     try:
         output = host.run(shlex.join(command), stdin=sql.encode(), timeout_s=timeout_s + 10)
@@ -33,7 +36,14 @@ def execute(host: Host, *statements: str, timeout_s: float = SQL_TIMEOUT_S) -> l
         if getattr(error, "exit_code", None) == TIMED_OUT:
             raise _no_answer(host, timeout_s) from error
         raise
-    return rows(output)
+    table = rows(output)
+    if not table or table.pop() != [ALL_DONE]:
+        raise CutOffError(
+            host.name,
+            "MySQL's client ended before it had run all that it was given",
+            "run the command again, which finishes what is left",
+        )
+    return table
 
 
 def _no_answer(host: Host, timeout_s: float) -> QuartetError:

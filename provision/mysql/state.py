@@ -11,6 +11,7 @@ from provision.resources.stamps import stamp_path, was_ours
 from provision.site_paths import MYSQL_CONFIG
 
 # performance_schema and information_schema are steadier over versions than SHOW REPLICA STATUS.
+# The executed set comes last: where it is there, the whole answer is.
 _SQL = """
 SELECT 'variable', variable_name, variable_value FROM performance_schema.global_variables
  WHERE variable_name IN ('server_uuid', 'super_read_only', 'read_only',
@@ -18,7 +19,6 @@ SELECT 'variable', variable_name, variable_value FROM performance_schema.global_
                          'rpl_semi_sync_source_wait_for_replica_count');
 SELECT 'schema', schema_name FROM information_schema.schemata
  WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema');
-SELECT 'gtid', REPLACE(@@global.gtid_executed, '\\n', '');
 SELECT 'version', version();
 SELECT 'channel', host, channel_name
   FROM performance_schema.replication_connection_configuration WHERE host <> '';
@@ -35,6 +35,20 @@ SELECT 'applier_error', last_error_number, last_error_message
  WHERE channel_name = '' AND last_error_number <> 0 LIMIT 1;
 SELECT 'account', user, host, JSON_UNQUOTE(JSON_EXTRACT(attribute, '$.quartet'))
   FROM information_schema.user_attributes WHERE JSON_EXTRACT(attribute, '$.quartet') IS NOT NULL;
+SELECT 'gtid', REPLACE(@@global.gtid_executed, '\\n', '');
+"""
+# A server that goes away in the middle of its answer, or comes back just then, is asked again. The
+# client's complaint goes where its rows go, but behind them: it must not stand within one.
+_ASK = f"""
+ask() {{
+    for attempt in 1 2 3; do
+        said=$({{ complaint=$(printf %s "$1" | {shlex.join(CLIENT)} 2>&1 >&3) ||
+            {{ printf 'failed\\t%s\\n' "$complaint"; false; }}; }} 3>&1) && break
+        case $said in failed*) break ;; esac
+        sleep 1
+    done
+    printf '%s\\n' "$said"
+}}
 """
 
 
@@ -53,14 +67,12 @@ DATA = "/var/lib/mysql/app"
 
 
 def _script(_: Sequence[str]) -> str:
-    client = shlex.join(CLIENT)
     # Its data tell too that it once was ours: the stamp is gone while a new setting waits.
     has_our_data = f"[ -d {DATA} ] && {was_ours(MYSQL_CONFIG)}"
     return (
-        f"if [ -f {stamp_path('mysql.service')} ] || {{ {has_our_data}; }};"
-        f" then echo configured; else {client} 2>/dev/null"
-        f" <<'QUARTET_SQL' || :\n{_READERS}{_OTHER_ENGINE}\nQUARTET_SQL\nfi\n"
-        f"{client} 2>/dev/null <<'QUARTET_SQL' || :\n{_SQL}\nQUARTET_SQL"
+        f"{_ASK}if [ -f {stamp_path('mysql.service')} ] || {{ {has_our_data}; }};"
+        f" then echo configured; else ask {shlex.quote(_READERS + _OTHER_ENGINE)}; fi\n"
+        f"ask {shlex.quote(_SQL)}"
     )
 
 
@@ -95,10 +107,12 @@ class Reader:
 class DatabaseState:
     """One server's own account of itself.
 
-    `answers` is False where no server runs; `configured` tells whether it once ran as ours.
+    `answers` is False where no server runs, or it broke off in its answer, and then `complaint`
+    says why; `configured` tells whether it once ran as ours.
     """
 
     answers: bool = False
+    complaint: str = ""
     configured: bool = False
     server_uuid: str = ""
     super_read_only: bool = True
@@ -159,7 +173,8 @@ def _parse(output: str) -> dict[str, DatabaseState]:
     variables = {row[1]: row[2] for row in table if row[0] == "variable"}
     first = {row[0]: row[1:] for row in reversed(table)}
     state = DatabaseState(
-        answers="gtid" in first,
+        answers="gtid" in first and "failed" not in first,
+        complaint=" ".join(first.get("failed", [])) if variables else "",
         configured="configured" in first,
         server_uuid=variables.get("server_uuid", ""),
         super_read_only=variables.get("super_read_only", "ON") == "ON",

@@ -74,7 +74,13 @@ def _unknown_data(machine: Machine, package: ServerPackage, state: DatabaseState
             " it is not initialised over",
             "move it away (`sudo mv /var/lib/mysql /var/lib/mysql.old`), or install its server",
         )
-    elif package.is_mysql and package.has_data and not state.answers:
+    elif state.complaint and not _is_old(state):
+        yield QuartetError(
+            machine.name,
+            f"its MySQL server broke off when it was asked for its state: {state.complaint}",
+            "see what it says (`sudo journalctl -u mysql` there), and run this again",
+        )
+    elif package.is_mysql and package.has_data and not (state.answers or state.complaint):
         yield QuartetError(
             machine.name,
             "its MySQL server has data and does not let root ask it over its socket",
@@ -117,11 +123,15 @@ def _is_our_reader(reader: Reader, topology: Topology, state: DatabaseState) -> 
 
 
 def _version(machine: Machine, state: DatabaseState) -> Found:
-    if state.version and version_tuple(state.version) < OLDEST_MYSQL:
+    if _is_old(state):
         oldest = ".".join(map(str, OLDEST_MYSQL))
         yield QuartetError(
             machine.name, f"runs MySQL {state.version}, older than {oldest}", "upgrade it first"
         )
+
+
+def _is_old(state: DatabaseState) -> bool:
+    return bool(state.version) and version_tuple(state.version) < OLDEST_MYSQL
 
 
 def _replication(machine: Machine, topology: Topology, state: DatabaseState) -> Found:

@@ -24,11 +24,21 @@ def kill_and_finish(sandbox: Sandbox, moment_s: float) -> str:
     sandbox.inv("destroy")
     sandbox.lab().up()
     sandbox.inv_killed("provision", after_s=moment_s)
-    return (
+    wrong = (
         _wrong(sandbox.inv("provision"))
         or _wrong(sandbox.inv("verify"))
         or _wrong(sandbox.inv("provision"), nothing_changed=True)
     )
+    # The machines are gone when somebody reads of it.
+    return wrong and f"{wrong}\n{_database_logs(sandbox)}"
+
+
+def _database_logs(sandbox: Sandbox) -> str:
+    command = (
+        "sudo sh -c 'journalctl --no-pager -n 40 -u mysql; tail -n 40 /var/log/mysql/error.log'"
+    )
+    names = [machine.name for machine in sandbox.topology.databases]
+    return "\n".join(f"{name}:\n{sandbox.try_ssh(name, command).stdout}" for name in names)
 
 
 def _wrong(run: Run, *, nothing_changed: bool = False) -> str:

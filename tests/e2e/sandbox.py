@@ -2,10 +2,12 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,7 +72,7 @@ class Sandbox:
         self.topology_file.write_text(self._original)
 
     def inv(self, *words: str) -> Run:
-        """Run a task to its end."""
+        """Run a task to its end; what it had to do twice is a warning, for the run's summary."""
         began = time.monotonic()
         done = subprocess.run(
             [INV, *words],
@@ -82,6 +84,8 @@ class Sandbox:
             timeout=TASK_TIMEOUT_S,
             check=False,
         )
+        for line in re.findall("^again .*", done.stdout, re.MULTILINE):
+            warnings.warn(f"inv {' '.join(words)}: {line}", stacklevel=2)
         return Run(done.returncode, done.stdout, time.monotonic() - began)
 
     def inv_killed(self, *words: str, after_s: float) -> bool:

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from ipaddress import IPv4Network
+from pathlib import Path
 
 import pytest
 
+from provision.errors import QuartetError
 from provision.mysql.accounts import Account, accounts_for
 from provision.mysql.literals import literal
-from provision.mysql.sql import execute, rows
+from provision.mysql.sql import ALL_DONE, execute, rows
 from provision.secrets import SecretStore
+from tests.local_host import LocalHost, write_program
 from tests.recording_host import RecordingHost
 
 ACCOUNT = Account("app", IPv4Network("192.168.56.0/24"), "s3cret", ("SELECT ON app.*", "X ON *.*"))
@@ -90,10 +93,17 @@ def test_statements_go_in_by_standard_input_alone() -> None:
     host = RecordingHost(answer=lambda script, stdin: "1\ttwo\n3\t\n")
     assert execute(host, "SELECT 's3cret'", "SELECT 2", timeout_s=7) == [["1", "two"], ["3", ""]]
     call = host.calls[0]
-    assert call.stdin == "SELECT 's3cret';\nSELECT 2;\n"
+    assert call.stdin == f"SELECT 's3cret';\nSELECT 2;\nSELECT '{ALL_DONE}';\n"
     assert "s3cret" not in call.script
     assert call.script.startswith("timeout --kill-after=5 7 mysql ")
     assert call.timeout_s > 7 + 5
+
+
+@pytest.mark.parametrize("answer", ["", "printf '1\\n2\\n'"], ids=["nothing", "a part"])
+def test_statements_that_did_not_all_arrive_are_an_error(answer: str, tmp_path: Path) -> None:
+    client = write_program(tmp_path / "bin", "mysql", f"cat > /dev/null; {answer}")
+    with pytest.raises(QuartetError, match="here-01: MySQL's client ended before it had run all"):
+        execute(LocalHost(client.parent), "SELECT 1", "SELECT 2")
 
 
 def test_no_output_is_no_rows() -> None:

@@ -85,6 +85,12 @@ def test_plan_says_what_becomes_of_the_primary(state: DatabaseState, effects: li
     assert PRIMARY.effects(_changes(state)) == effects
 
 
+def test_server_that_broke_off_is_not_taken_for_a_closed_one() -> None:
+    lost = "ERROR 2013 (HY000): Lost connection to MySQL server during query"
+    changes = _changes(DatabaseState(complaint=lost, read_only=False))
+    assert changes["takes writes"] == f"not known: {lost}"
+
+
 def test_blank_server_lacks_every_account() -> None:
     assert sorted(_changes(BLANK)) == sorted(
         ["takes writes", *(f"account {account.user}" for account in ACCOUNTS)]

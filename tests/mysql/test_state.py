@@ -184,6 +184,40 @@ class TestScript:
         assert (state.answers, state.configured) == ("gtid" in answer, configured)
 
 
+class TestBrokenOff:
+    """A server that goes away while it answers."""
+
+    HALF = "printf 'variable\\tread_only\\tOFF\\nschema\\tapp\\n'"
+    LOST = "echo 'ERROR 2013 (HY000): Lost connection' >&2; exit 1"
+
+    @pytest.fixture(autouse=True)
+    def no_waiting(self, tmp_path: Path) -> None:
+        write_program(tmp_path / "bin", "sleep", f"echo slept >> {tmp_path}/slept")
+
+    def _read(self, tmp_path: Path, answer: str) -> DatabaseState:
+        write_program(tmp_path / "bin", "mysql", f"cat > /dev/null; {answer}")
+        return database_state(LocalHost(tmp_path / "bin").read([SERVER]))
+
+    def test_half_an_answer_is_none_and_says_why(self, tmp_path: Path) -> None:
+        state = self._read(tmp_path, f"{self.HALF}; {self.LOST}")
+        assert state.complaint == "ERROR 2013 (HY000): Lost connection"
+        assert (state.answers, state.is_member, state.is_writable_primary) == (False, False, False)
+
+    def test_server_that_comes_back_is_asked_again(self, tmp_path: Path) -> None:
+        once = f"[ -e {tmp_path}/twice ] || {{ touch {tmp_path}/twice; {self.HALF}; {self.LOST}; }}"
+        state = self._read(tmp_path, f"{once}; printf 'gtid\\t\\n'")
+        assert (state.answers, state.complaint, state.schemas) == (True, "", ())
+
+    def test_server_that_is_not_there_is_asked_once(self, tmp_path: Path) -> None:
+        state = self._read(tmp_path, "echo 'ERROR 2002 (HY000): no socket' >&2; exit 1")
+        assert (state.answers, state.complaint) == (False, "")
+        assert not (tmp_path / "slept").exists()
+
+    def test_complaint_does_not_stand_within_a_row(self, tmp_path: Path) -> None:
+        state = self._read(tmp_path, f"printf 'schema\\tsh'; echo no >&2; {self.HALF}; {self.LOST}")
+        assert "ERROR" not in "".join(state.schemas)
+
+
 def test_server_whose_package_wrote_a_transaction_is_still_blank() -> None:
     assert _state(f"{_variables()}gtid\t{UUID}:1\n").is_blank
 

@@ -93,6 +93,16 @@ class TestServerThatDoesNotAnswer:
     def test_is_no_obstacle_where_it_answers_after_all(self) -> None:
         assert refused("db-03", server_package=WITH_DATA, mysql=ANSWERS) == []
 
+    def test_is_refused_with_its_complaint_where_it_broke_off(self) -> None:
+        broken = "variable\tread_only\tON\nschema\tshop\nfailed\tERROR 2013 (HY000): Lost\n"
+        (what,) = refused("db-03", server_package=WITH_DATA, mysql=broken)
+        assert what.endswith("broke off when it was asked for its state: ERROR 2013 (HY000): Lost")
+
+    def test_is_told_to_be_old_where_that_is_why_it_broke_off(self) -> None:
+        broken = "variable\tread_only\tON\nversion\t5.7.44\nfailed\tERROR 1109 (42S02)\n"
+        (what,) = refused("db-03", server_package=WITH_DATA, mysql=broken)
+        assert what == "runs MySQL 5.7.44, older than 8.0.26"
+
     @pytest.mark.parametrize(
         ("folder", "refusals_of_it"),
         [("shop", 1), ("app", 1), ("mysql", 0), ("sys", 0), ("#innodb_redo", 0)],
