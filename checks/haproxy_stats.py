@@ -52,6 +52,12 @@ def requests_received(lab: Lab) -> int:
     return int(rows["http", "FRONTEND"]["req_tot"])
 
 
+def detours(lab: Lab) -> int:
+    """Return how often a request had to go elsewhere, or a server went down, since the start."""
+    counts = ("wretr", "wredis", "chkdown")
+    return sum(int(row.get(each) or 0) for row in servers(lab).values() for each in counts)
+
+
 def servers_up(lab: Lab, machine: Machine, backend: str) -> set[str]:
     """Name the servers of a backend that the HAProxy on this machine has up."""
     rows = _table(lab.root(machine).check_output("python3 -c %s", ASK_SOCKET))

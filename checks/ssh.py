@@ -15,8 +15,8 @@ from typing import Any
 
 from checks.tidying import do_all
 
-CONNECT_TIMEOUT_S = 5
-GIVE_UP_S = 20
+CONNECT_TIMEOUT_S = 10
+GIVE_UP_S = 40
 # A master that was left behind ends by itself, though not during checks that leave it alone for
 # long: what is forwarded over it would end as well.
 PERSIST_S = 600

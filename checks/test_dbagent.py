@@ -69,12 +69,17 @@ def test_health_checks_say_what_the_server_says(lab: Lab, database: Machine) -> 
 
 
 def test_exactly_one_server_is_primary_for_its_agent(lab: Lab) -> None:
-    found = {
-        database.name
-        for database in lab.topology.databases
-        if _asked(lab, database, "/primary").status_code == YES
-    }
-    expect_equal("servers whose agents say that they are primary", found, {lab.primary.name})
+    wait_until(
+        lambda: {
+            database.name
+            for database in lab.topology.databases
+            if _asked(lab, database, "/primary").status_code == YES
+        },
+        lambda found: found == {lab.primary.name},
+        expected=f"{lab.primary.name} alone is primary, as the agents say",
+        within_s=SAMPLED_WITHIN_S,
+        look=LOOK,
+    )
 
 
 def test_unknown_question_is_no_health_check(lab: Lab, database: Machine) -> None:

@@ -61,16 +61,27 @@ def test_writes_have_one_server_the_one_that_takes_them(lab: Lab, web: Machine) 
 
 
 def test_usable_replica_gets_reads(lab: Lab, web: Machine, replica: Machine) -> None:
-    up = servers_up(lab, web, "replicas")
-    expect(replica.name in up, expected=f"{replica.name} up for reads", found=up, at=web)
+    wait_until(
+        lambda: servers_up(lab, web, "replicas"),
+        lambda up: replica.name in up,
+        expected=f"{replica.name} up for reads",
+        within_s=FOLLOWS_WITHIN_S,
+        at=web,
+        look=LOOK,
+    )
 
 
 def test_primary_gets_no_reads_as_a_replica(
     lab: Lab, web: Machine, followed_primary: Machine
 ) -> None:
-    up = servers_up(lab, web, "replicas")
-    name = followed_primary.name
-    expect(name not in up, expected=f"{name} not among the replicas", found=up, at=web)
+    wait_until(
+        lambda: servers_up(lab, web, "replicas"),
+        lambda up: followed_primary.name not in up,
+        expected=f"{followed_primary.name} not among the replicas",
+        within_s=FOLLOWS_WITHIN_S,
+        at=web,
+        look=LOOK,
+    )
 
 
 def test_connection_for_writes_reaches_the_server_that_takes_them(lab: Lab, web: Machine) -> None:

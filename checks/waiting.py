@@ -25,10 +25,11 @@ def wait_until(
     """Poll `read` until what it returns is met; return that, or raise UnmetError with the last one.
 
     `since` is where the time starts (of time.monotonic, by default now); `trying` are the errors
-    that mean "not yet".
+    that mean "not yet". What is judged in the end is a reading that began when the time was up.
     """
     deadline = (time.monotonic() if since is None else since) + within_s
     while True:
+        is_last = time.monotonic() >= deadline
         try:
             reading = read()
         except trying as error:
@@ -37,7 +38,7 @@ def wait_until(
             if is_met(reading):
                 return reading
             found = shown(reading)
-        if time.monotonic() >= deadline:
+        if is_last:
             raise UnmetError(
                 f"{expected} within {within_s:g} s", found, at.name if at else "", look
             )

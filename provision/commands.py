@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from provision.backups import Backups
     from provision.database import Databases
 
-SETTLE_S = 20
+SETTLE_S = 60
 CONNECT_S = 3
 """What is done about a dead database does not wait for it as long as provisioning does."""
 

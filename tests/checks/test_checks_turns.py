@@ -22,6 +22,8 @@ class _Balancer:
 
     received: int = 0
     visitors: Iterator[int] = field(default_factory=lambda: iter(()))
+    stalls: Iterator[bool] = field(default_factory=lambda: iter(()))
+    redispatched: int = 0
 
     def __post_init__(self) -> None:
         self._names = cycle(["web-01", "web-02"])
@@ -31,10 +33,14 @@ class _Balancer:
             self.received += 1
             next(self._names)
         self.received += 1
+        if next(self.stalls, False):
+            self.redispatched += 1
+            next(self._names)
         return next(self._names)
 
     def statistics(self) -> str:
-        return f"# pxname,svname,req_tot\nhttp,FRONTEND,{self.received}\n"
+        front = f"http,FRONTEND,{self.received},,"
+        return f"# pxname,svname,req_tot,wredis\n{front}\nweb,web-01,,{self.redispatched}\n"
 
 
 @pytest.fixture
@@ -85,6 +91,25 @@ def test_turns_are_counted_again_where_a_visitor_came_in_between(
 
     assert sorted(served) == ["web-01", "web-01", "web-02", "web-02"]
     assert balancer.received == 9
+
+
+def test_turns_are_counted_again_where_a_request_made_a_detour(
+    lab: Lab, balancer: _Balancer
+) -> None:
+    balancer.stalls = iter([False, True])
+    door = lab.front_door()
+
+    served = undisturbed(lab, lambda: door.turns(4))
+
+    assert sorted(served) == ["web-01", "web-01", "web-02", "web-02"]
+    assert balancer.received == 8
+
+
+def test_turns_are_told_as_they_are_where_detours_never_end(lab: Lab, balancer: _Balancer) -> None:
+    balancer.stalls = cycle([True])
+    door = lab.front_door()
+
+    assert len(set(undisturbed(lab, lambda: door.turns(4)))) == 1
 
 
 def test_turns_are_not_told_where_visitors_never_pause(lab: Lab, balancer: _Balancer) -> None:

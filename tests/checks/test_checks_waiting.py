@@ -30,6 +30,16 @@ def test_time_runs_from_the_given_moment_but_one_reading_is_always_taken() -> No
         wait_until(lambda: 2, lambda n: n == 3, expected="", within_s=5, since=long_ago)
 
 
+def test_slow_reading_that_began_early_is_not_the_last_one() -> None:
+    readings = iter([2, 3])
+
+    def read_slowly() -> int:
+        time.sleep(0.2)
+        return next(readings)
+
+    assert wait_until(read_slowly, lambda n: n == 3, expected="three", within_s=0.1) == 3
+
+
 def test_error_that_means_not_yet_is_told_when_it_stays() -> None:
     def refuse() -> int:
         raise ConnectionRefusedError("refused")

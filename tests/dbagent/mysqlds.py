@@ -188,7 +188,9 @@ class Mysqlds:
             raise NO_ROUTE
         return FakeSession(self, server, program)
 
-    def words(self, config: Config, peers: tuple[Peer, ...]) -> dict[str, Word]:
+    def words(
+        self, config: Config, peers: tuple[Peer, ...], answer_s: float = 0
+    ) -> dict[str, Word]:
         """What the agents say of their servers."""
         servers = [self[peer.name] for peer in peers]
         return {each.name: self._word(each) for each in servers if _can_be_asked(each)}

@@ -231,7 +231,7 @@ class TestStatus:
     def agents(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Word]:
         """The agents that answer, by their machines."""
         agents = {"db-1": word_from("db-1", closed_because="its disk is full")}
-        monkeypatch.setattr(status, "words", lambda config, peers: agents)
+        monkeypatch.setattr(status, "words", lambda config, peers, answer_s: agents)
         return agents
 
     def _servers(self, *servers: Server) -> dict[str, dict[str, Any]]:

@@ -79,6 +79,17 @@ def test_short_silence_is_forgiven(watched: Watched) -> None:
     assert watched.fenced == 0
 
 
+def test_one_bad_look_after_a_stall_is_forgiven_and_a_second_is_not(
+    watched: Watched, clock: Clock
+) -> None:
+    clock.sleep(CLOSE_AFTER_S + 1)
+    watched.hear()
+    watched.look()
+    assert watched.fenced == 0
+    watched.look()
+    assert watched.fenced == 1
+
+
 def test_full_disk_closes_it_before_it_hangs(watched: Watched) -> None:
     watched.room_b = LEAST_ROOM_B - 1
     watched.look(for_s=CLOSE_AFTER_S + 0.5)

@@ -26,7 +26,7 @@ def kill_and_finish(sandbox: Sandbox, moment_s: float) -> str:
     sandbox.inv_killed("provision", after_s=moment_s)
     wrong = (
         _wrong(sandbox.inv("provision"))
-        or _wrong(sandbox.inv("verify"))
+        or _wrong(sandbox.inv("verify", "--settle=60"))
         or _wrong(sandbox.inv("provision"), nothing_changed=True)
     )
     # The machines are gone when somebody reads of it.

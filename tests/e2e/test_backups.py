@@ -302,14 +302,14 @@ def test_killed_restore_leaves_nothing(sandbox: Sandbox, after_s: float) -> None
 
 def test_killed_restore_removes_its_server_by_itself(sandbox: Sandbox) -> None:
     assert sandbox.inv_killed("db.restore", after_s=3.5)
-    assert not left_over(sandbox, within_s=40)
+    assert not left_over(sandbox, within_s=120)
 
 
 def test_killed_backup_leaves_nothing(sandbox: Sandbox) -> None:
     for after_s in random_moments(KILLS, 2.5, SEED):
         sandbox.inv_killed("db.backup", after_s=after_s)
     succeed(sandbox, "db.backup")
-    assert not left_over(sandbox, within_s=40)  # what archives goes on without its caller
+    assert not left_over(sandbox, within_s=120)  # what archives goes on without its caller
 
 
 def test_restore_to_a_new_primary_needs_a_word_and_keeps_what_it_replaces(
@@ -326,5 +326,5 @@ def test_restore_to_a_new_primary_needs_a_word_and_keeps_what_it_replaces(
     assert reclone, run.output
     succeed(sandbox, "provision", "--reclone", reclone[1])
     assert NOTHING_CHANGED.search(succeed(sandbox, "provision").output)
-    succeed(sandbox, "verify", "--settle=20")
+    succeed(sandbox, "verify", "--settle=60")
     succeed(sandbox, "db.verify-backup")

@@ -338,7 +338,7 @@ def test_databases_are_asked_with_the_password_too(servers: Sandbox) -> None:
 
 
 def test_verify_asks_for_the_password_by_itself(servers: Sandbox) -> None:
-    run = production(servers, "verify")
+    run = production(servers, "verify", "--settle=60")
     assert run.code == 0, run.output
     wrong = production(servers, "verify", password="wrong")
     assert wrong.code == 1

@@ -185,7 +185,10 @@ class Router:
         def is_another() -> bool:
             self.process.send_signal(signal.SIGUSR2)
             time.sleep(0.3)
-            return self._worker() != before
+            try:
+                return self._worker() not in ("", before)
+            except OSError:
+                return False
 
         eventually(is_another)
 
@@ -197,7 +200,8 @@ class Router:
             return b"".join(iter(lambda: admin.recv(65536), b"")).decode()
 
     def _worker(self) -> str:
-        return next(line for line in self.ask("show info").splitlines() if line.startswith("Pid:"))
+        lines = self.ask("show info").splitlines()
+        return next((line for line in lines if line.startswith("Pid:")), "")
 
 
 @dataclass

@@ -29,7 +29,7 @@ WAITING = ROOT / "waiting"
 WAITING_S = 3600
 """Until then all servers have been stopped, and the data installed, or nobody is about to."""
 START_TIMEOUT_S = 180
-LOCK_WAIT_S = 30
+LOCK_WAIT_S = 120
 _MYSQLD = (
     "/usr/sbin/mysqld",
     "--no-defaults",

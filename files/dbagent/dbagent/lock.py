@@ -19,6 +19,7 @@ NAME = "quartet.dbagent"
 IDLE_S = 10
 USED_EVERY_S = 3
 POLL_S = 0.2
+ANSWER_S = 3
 _HELD = "SELECT IS_USED_LOCK(%s) = CONNECTION_ID()"
 _HOLDER = """
 SELECT attr_value FROM performance_schema.session_connect_attrs
@@ -129,7 +130,7 @@ class Lock:
 
 def _is_held(session: Session) -> bool:
     try:
-        return bool(session.value(_HELD, NAME, answer_s=1))
+        return bool(session.value(_HELD, NAME, answer_s=ANSWER_S))
     except FAILURES:
         return False
 

@@ -34,10 +34,10 @@ class Word:
     is_restarting: bool = False
 
 
-def word_of(config: Config, peer: Peer) -> Word:
+def word_of(config: Config, peer: Peer, answer_s: float = ANSWER_S) -> Word:
     """Ask one machine's agent; raises OSError or ValueError where it doesn't answer."""
     client = http.client.HTTPConnection(
-        peer.address, config.agent_port, timeout=ANSWER_S * config.patience
+        peer.address, config.agent_port, timeout=answer_s * config.patience
     )
     try:
         client.request("GET", f"/status?from={config.machine}")
@@ -53,7 +53,7 @@ def word_of(config: Config, peer: Peer) -> Word:
     return Word(**{name: said[name] for name in known})
 
 
-def words(config: Config, peers: tuple[Peer, ...]) -> dict[str, Word]:
-    """Ask several at once; those that don't answer are left out."""
-    answers = at_once(peers, lambda peer: word_of(config, peer))
+def words(config: Config, peers: tuple[Peer, ...], answer_s: float = ANSWER_S) -> dict[str, Word]:
+    """Ask several at once; those that don't answer in that time are left out."""
+    answers = at_once(peers, lambda peer: word_of(config, peer, answer_s))
     return {name: each for name, each in answers.items() if isinstance(each, Word)}

@@ -19,6 +19,7 @@ from dbagent.survey import FAILURES, Cluster, View
 
 SAVED = Path("/var/lib/dbagent/errant")
 START_S = 60
+LOCK_S = 30
 CLONE_S = 3600
 RESTART_S = 120
 FOLLOW_S = 30
@@ -49,7 +50,8 @@ def rejoin(config: Config, by: str) -> Rejoined:
             "MySQL does not start",
             f"./lab ssh {config.machine} sudo journalctl -u mysql",
         )
-    with Lock(config, f"rejoin of {config.machine}", by):
+    # One whose caller was killed goes on; what it has begun is finished first.
+    with Lock(config, f"rejoin of {config.machine}", by, LOCK_S):
         done, primary = _rejoin(config)
     if not primary.is_writable:
         done.told.append(_open(config, by, primary))

@@ -8,12 +8,16 @@ from dbagent.peers import Word, words
 from dbagent.server import Server
 from dbagent.survey import View
 
+ANSWER_S = 3.0
+"""Nothing is decided by it, so an agent may take its time."""
+
 
 def as_json(view: View) -> dict[str, Any]:
     """Everybody's part, what each lacks, and who would be promoted."""
     primary, problem = _primary(view)
     candidate = view.candidate()
-    agents = words(view.config, tuple(view.config.peer(server.name) for server in view.answering))
+    asked = tuple(view.config.peer(server.name) for server in view.answering)
+    agents = words(view.config, asked, ANSWER_S)
     return {
         "primary": primary.name if primary else None,
         "candidate": candidate.name if candidate else None,

@@ -52,18 +52,19 @@ class Since:
 
     def __init__(self) -> None:
         self._well = time.monotonic()
-        self._is_well = True
+        self.looks = 0
+        """How many looks in a row have found it not well."""
 
     def note(self, looked: float, *, is_well: bool) -> None:
         """Take in what a look at that moment found."""
-        self._is_well = is_well
+        self.looks = 0 if is_well else self.looks + 1
         if is_well:
             self._well = looked
 
     @property
     def seconds(self) -> float:
         """How long, 0 where all is well."""
-        return 0.0 if self._is_well else time.monotonic() - self._well
+        return time.monotonic() - self._well if self.looks else 0.0
 
 
 class Watch:
@@ -128,7 +129,9 @@ class Watch:
         self._process = (self._process or max(0, process())) if server.is_writable else 0
         trouble = self._trouble(server)
         self._alone.note(began, is_well=not trouble)
-        if self._alone.seconds > self._scaled(CLOSE_AFTER_S) and server.is_writable:
+        # After a stall of the whole machine a single look says little: all is old that was heard.
+        is_alone = self._alone.seconds > self._scaled(CLOSE_AFTER_S) and self._alone.looks > 1
+        if is_alone and server.is_writable:
             log.warning("%s: closing", trouble)
             self._closed_because = trouble
             log.warning("the server %s", fence(self._config.patience))
