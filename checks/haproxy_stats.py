@@ -2,6 +2,7 @@
 
 import csv
 from contextlib import closing
+from dataclasses import dataclass
 
 import requests
 
@@ -10,6 +11,8 @@ from checks.lab import Lab
 from provision.topology import Machine
 
 AGGREGATES = ("FRONTEND", "BACKEND")
+DETOURS = ("wretr", "wredis", "chkdown")
+"""A request that was sent again, or to another server, and a server that went down."""
 # Python is on every web machine, other programs that speak to such sockets are not.
 ASK_SOCKET = """
 import socket
@@ -19,6 +22,14 @@ with socket.socket(socket.AF_UNIX) as admin:
     admin.sendall(b"show stat\\n")
     print(b"".join(iter(lambda: admin.recv(65536), b"")).decode())
 """
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """How many requests came to the front door, whoever sent them; how many made a detour."""
+
+    requests: int
+    detours: int
 
 
 def get(lab: Lab, path: str) -> requests.Response:
@@ -34,11 +45,7 @@ def get(lab: Lab, path: str) -> requests.Response:
 
 def servers(lab: Lab) -> dict[str, dict[str, str]]:
     """Return HAProxy's row about each web machine."""
-    return {
-        row["svname"]: row
-        for row in _rows(lab)
-        if row["pxname"] == "web" and row["svname"] not in AGGREGATES
-    }
+    return {row["svname"]: row for row in _rows(lab) if _is_web(row)}
 
 
 def states_of_servers(lab: Lab) -> dict[str, str]:
@@ -46,16 +53,12 @@ def states_of_servers(lab: Lab) -> dict[str, str]:
     return {name: row["status"] for name, row in servers(lab).items()}
 
 
-def requests_received(lab: Lab) -> int:
-    """Return how many requests came to the front door, whoever sent them, since HAProxy started."""
-    rows = {(row["pxname"], row["svname"]): row for row in _rows(lab)}
-    return int(rows["http", "FRONTEND"]["req_tot"])
-
-
-def detours(lab: Lab) -> int:
-    """Return how often a request had to go elsewhere, or a server went down, since the start."""
-    counts = ("wretr", "wredis", "chkdown")
-    return sum(int(row.get(each) or 0) for row in servers(lab).values() for each in counts)
+def traffic(lab: Lab) -> Traffic:
+    """Return what HAProxy has counted since it started."""
+    rows = _rows(lab)
+    front = next(row for row in rows if (row["pxname"], row["svname"]) == ("http", "FRONTEND"))
+    counts = [row.get(each) for row in rows if _is_web(row) for each in DETOURS]
+    return Traffic(int(front["req_tot"]), sum(int(count or 0) for count in counts))
 
 
 def servers_up(lab: Lab, machine: Machine, backend: str) -> set[str]:
@@ -68,6 +71,10 @@ def servers_up(lab: Lab, machine: Machine, backend: str) -> set[str]:
         and row["svname"] not in AGGREGATES
         and row["status"].startswith("UP")
     }
+
+
+def _is_web(row: dict[str, str]) -> bool:
+    return row["pxname"] == "web" and row["svname"] not in AGGREGATES
 
 
 def _rows(lab: Lab) -> list[dict[str, str]]:

@@ -20,11 +20,12 @@ def undisturbed(lab: Lab, send: Callable[[], list[str]]) -> list[str]:
     """
     others = 0
     for attempt in range(ATTEMPTS):
-        before, detours = haproxy_stats.requests_received(lab), haproxy_stats.detours(lab)
+        before = haproxy_stats.traffic(lab)
         served = send()
-        others = haproxy_stats.requests_received(lab) - before - len(served)
+        after = haproxy_stats.traffic(lab)
+        others = after.requests - before.requests - len(served)
         is_last = attempt == ATTEMPTS - 1
-        if others <= 0 and (is_last or haproxy_stats.detours(lab) == detours):
+        if others <= 0 and (is_last or after.detours == before.detours):
             return served
     pytest.skip(f"turns can't be counted exactly: visitors sent {others} requests in between")
 

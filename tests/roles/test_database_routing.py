@@ -2,8 +2,9 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -17,6 +18,7 @@ KEPT_S = 1.0
 AT_ONCE_S = 0.4
 """Below HAProxy's shortest time-out, which is 0.5 s (`timeout connect`)."""
 TRIES = 3
+Result = TypeVar("Result")
 
 
 @pytest.fixture
@@ -48,14 +50,18 @@ def test_role_change_cuts_old_connections_and_new_ones_go_to_the_new_primary(
 def test_without_a_primary_writes_are_refused_at_once_and_reads_go_on(route: Router) -> None:
     route.roles(replica="23")
     eventually(lambda: route.up("primary") == set())
-    assert min(_refused_after_s(route) for _ in range(TRIES)) < AT_ONCE_S
+    assert _fastest_s(route.write, lambda visit: visit.name == "") < AT_ONCE_S
     assert route.readers() == {"db-2", "db-3"}
 
 
-def _refused_after_s(route: Router) -> float:
-    began = time.monotonic()
-    assert route.write().name == ""
-    return time.monotonic() - began
+def _fastest_s(act: Callable[[], Result], is_right: Callable[[Result], bool]) -> float:
+    """Seconds of the fastest of a few times; what comes of it has to be right each time."""
+    seconds = []
+    for _ in range(TRIES):
+        began = time.monotonic()
+        assert is_right(act())
+        seconds.append(time.monotonic() - began)
+    return min(seconds)
 
 
 def test_replica_that_is_no_good_loses_its_readers(route: Router) -> None:
@@ -89,9 +95,7 @@ def test_reads_fall_back_to_whoever_is_alive_and_leave_when_there_is_better(
 
 def test_server_that_is_dead_takes_no_reads_though_nobody_has_noticed(route: Router) -> None:
     route.databases["db-2"].stop_listening()
-    began = time.monotonic()
-    assert route.readers() == {"db-3"}
-    assert time.monotonic() - began < CUT_WITHIN_S
+    assert _fastest_s(route.readers, lambda names: names == {"db-3"}) < AT_ONCE_S
 
 
 def test_connections_do_not_outlive_a_reload_for_long(route: Router) -> None:
