@@ -381,6 +381,20 @@ def test_lock_that_was_lost_ends_it_before_the_promotion(mysqlds: Mysqlds) -> No
     assert mysqlds.writable == []
 
 
+def test_lock_that_was_lost_once_is_taken_once_more(mysqlds: Mysqlds) -> None:
+    mysqlds.kill("db-1")
+    waited: list[str] = []
+
+    def before(server: Mysqld, statement: str) -> None:
+        if statement.startswith(WAIT) and not waited:
+            mysqlds["db-3"].lock = None
+            waited.append(server.name)
+
+    mysqlds.before = before
+    assert run(mysqlds).primary == "db-2"
+    assert waited
+
+
 def test_applier_that_was_stopped_is_started_to_apply_what_was_received(mysqlds: Mysqlds) -> None:
     mysqlds["db-3"].receiver = "OFF"
     mysqlds["db-2"].applier = "OFF"

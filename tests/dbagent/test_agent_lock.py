@@ -9,7 +9,7 @@ from threading import Barrier
 import pytest
 from dbagent import lock as lock_module
 from dbagent.config import AgentError, Peer
-from dbagent.lock import IDLE_S, USED_EVERY_S, Lock
+from dbagent.lock import IDLE_S, USED_EVERY_S, Lock, LostLockError
 
 from provision.polling import is_reached
 from tests.dbagent.conftest import MakeMysqlds
@@ -122,8 +122,21 @@ def test_lock_that_was_lost_is_not_confirmed(mysqlds: Mysqlds) -> None:
     with Lock(mysqlds.config, "failover", "ada") as lock:
         for name in ("db-1", "db-2"):
             mysqlds[name].lock = None
-        with pytest.raises(AgentError, match="too few of them answer now to be sure"):
+        with pytest.raises(LostLockError, match="too few of them answer now to be sure") as caught:
             lock.confirm()
+    assert "db-1 (its session there has ended)" in caught.value.what
+    assert "db-3" not in caught.value.what
+
+
+def test_reason_of_a_loss_is_what_broke_the_session_first(mysqlds: Mysqlds) -> None:
+    with Lock(mysqlds.config, "failover", "ada") as lock:
+        mysqlds.kill("db-1")
+        lock.confirm()
+        mysqlds.boot("db-1")
+        mysqlds.kill("db-2")
+        with pytest.raises(LostLockError) as caught:
+            lock.confirm()
+    assert caught.value.what.count("Lost connection") == 2
 
 
 def test_patient_one_waits_for_the_end_of_another(mysqlds: Mysqlds, clock: Clock) -> None:

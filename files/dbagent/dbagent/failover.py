@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from dbagent import steps
 from dbagent.config import AgentError, Config
-from dbagent.lock import Lock
+from dbagent.lock import Lock, LostLockError
 from dbagent.peers import words
 from dbagent.polling import is_reached
 from dbagent.promotion import await_followers, finish, promote
@@ -32,11 +32,12 @@ def failover(config: Config, by: str, *, is_fenced: bool = False) -> Report:
     nothing is done, and the report names no primary. That they are off is no more than a reason to
     hurry: one that takes writes and can be connected to is not replaced, and one that is merely cut
     off acknowledges nothing, once a majority is claimed. A failover that was cut off is completed
-    by the next one: so where a connection breaks in between, it is begun once more, over new ones.
+    by the next one: so where a connection breaks in between, or the lock is lost with one, it is
+    begun once more, over new ones.
     """
     try:
         return _fail_over(config, by, is_fenced=is_fenced)
-    except FAILURES:
+    except (*FAILURES, LostLockError):
         return _fail_over(config, by, is_fenced=is_fenced)
 
 

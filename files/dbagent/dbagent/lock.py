@@ -38,7 +38,8 @@ class Lock:
         self._config = config
         self._program = f"{operation}, started by {by} at {since}"
         self._patience_s = patience_s
-        self._sessions: list[Session] = []
+        self._sessions: dict[str, Session] = {}
+        self._lost: dict[str, str] = {}
         self._guard = threading.Lock()
         self._ended = threading.Event()
         self.away: dict[str, str] = {}
@@ -50,7 +51,7 @@ class Lock:
             if time.monotonic() > deadline:
                 raise refusal
             time.sleep(POLL_S)
-        threading.Thread(target=self._use, daemon=True, name="lock").start()
+        threading.Thread(target=self._keep, daemon=True, name="lock").start()
         return self
 
     def __exit__(
@@ -63,30 +64,35 @@ class Lock:
         self._give_back()
 
     def confirm(self) -> None:
-        """See that it is still held, before what can't be undone; AgentError where it was lost."""
-        if self._count_held() < self._config.majority:
-            raise AgentError(
+        """See that it is still held, before what can't be undone; LostLockError where it isn't."""
+        self._use()
+        if len(self._sessions) - len(self._lost) < self._config.majority:
+            reasons = "; ".join(f"{name} ({reason})" for name, reason in self._lost.items())
+            raise LostLockError(
                 "the databases",
-                "too few of them answer now to be sure that nobody else is at work",
+                f"too few of them answer now to be sure that nobody else is at work: {reasons}",
                 "./lab db.status, then again",
             )
 
     def _attempt(self) -> AgentError | None:
         answers = at_once(self._config.databases, self._take)
-        self._sessions = [each for each in answers.values() if isinstance(each, Session)]
+        self._sessions = {name: s for name, s in answers.items() if isinstance(s, Session)}
         self.away = {name: str(e) for name, e in answers.items() if isinstance(e, FAILURES)}
         if self._is_enough(answers):
             return None
         self._give_back()
         return self._refusal(answers)
 
-    def _use(self) -> None:
+    def _keep(self) -> None:
         while not self._ended.wait(USED_EVERY_S):
-            self._count_held()
+            self._use()
 
-    def _count_held(self) -> int:
+    def _use(self) -> None:
+        """Use the sessions, and note by which it is not held any more."""
         with self._guard:
-            return sum(_is_held(session) for session in self._sessions)
+            for name in self._sessions.keys() - self._lost.keys():
+                if reason := _loss(self._sessions[name]):
+                    self._lost[name] = reason
 
     def _take(self, peer: Peer) -> Session:
         session = dial(self._config, peer, self._program)
@@ -121,18 +127,24 @@ class Lock:
 
     def _give_back(self) -> None:
         with self._guard:
-            for session in self._sessions:
+            for session in self._sessions.values():
                 with suppress(*FAILURES):
                     session.rows("SELECT RELEASE_LOCK(%s)", NAME, answer_s=1)
                 session.close()
-            self._sessions = []
+            self._sessions = {}
 
 
-def _is_held(session: Session) -> bool:
+def _loss(session: Session) -> str:
+    """Why the lock is not held by a session, or nothing."""
     try:
-        return bool(session.value(_HELD, NAME, answer_s=ANSWER_S))
-    except FAILURES:
-        return False
+        is_held = session.value(_HELD, NAME, answer_s=ANSWER_S)
+    except FAILURES as error:
+        return str(error) or type(error).__name__
+    return "" if is_held else "its session there has ended"
+
+
+class LostLockError(AgentError):
+    """It was held and is no more; nothing has been done that can't be undone."""
 
 
 class _HeldError(AgentError):

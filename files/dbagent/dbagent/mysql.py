@@ -1,6 +1,7 @@
 """Connections to MySQL: over TLS to any server as the manager, or to the local one as root."""
 
 import ssl
+from contextlib import suppress
 from typing import Any
 
 import pymysql
@@ -33,9 +34,13 @@ class Session:
         """Run one statement and return its rows; raises pymysql.err.MySQLError."""
         # There is no public way to change the time-out of an open connection.
         self._connection._read_timeout = answer_s * self._patience  # type: ignore[attr-defined]
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement, values or None)
-            return list(cursor.fetchall())
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(statement, values or None)
+                return list(cursor.fetchall())
+        except (pymysql.err.MySQLError, OSError):
+            _forget_tls_errors()
+            raise
 
     def run(self, *statements: str, answer_s: float = ANSWER_S) -> None:
         """Run statements that return nothing of interest."""
@@ -78,6 +83,18 @@ def local(patience: float = 1) -> Session:
     """Connect to this machine's server as root, which needs no password here."""
     limits = _common(CONNECT_S * patience)
     return Session(pymysql.connect(unix_socket=SOCKET, user="root", **limits), patience)
+
+
+def _forget_tls_errors() -> None:
+    """Keep the thread's other connections from being taken for broken because this one is.
+
+    OpenSSL queues its errors by thread, and Python may leave one there: then whatever connection
+    has to wait for an answer next is said to have failed with it. A handshake begins by emptying
+    the queue. Source: https://github.com/python/cpython/issues/148594
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="nobody").do_handshake()
 
 
 def _common(connect_s: float) -> dict[str, Any]:
