@@ -26,7 +26,7 @@ USER = "apt-cacher-ng"
 CACHE_UNIT = "packages"
 DOOR_UNIT = "packages-door"
 UNITS = (CACHE_UNIT, DOOR_UNIT)
-DOOR = Path(__file__).parents[2] / "files/lab/package-door.sh"
+SCRIPTS = Path(__file__).parents[2] / "files/lab"
 START_S = 15.0
 ANSWER_S = 2.0
 
@@ -45,14 +45,15 @@ class PackageCache:
         return f"http://{self.network.proxy}:{PORT}"
 
     def ensure_up(self) -> None:
-        """Start what doesn't run, and wait until it answers."""
+        """Start what doesn't run, and wait until it answers; it is started again if it ends."""
         if self._answers():
             return
         self.stop()
         self._prepare()
-        self.launcher.start(CACHE_UNIT, self._cache(), self._log(CACHE_UNIT))
-        self.launcher.start(DOOR_UNIT, self._door(), self._log(DOOR_UNIT))
+        self._start(CACHE_UNIT, self._cache())
+        self._start(DOOR_UNIT, self._door())
         if not is_reached(self._answers, within_s=START_S):
+            self.stop()
             said = "\n".join(tail(self._log(unit).read_text()) for unit in UNITS)
             raise QuartetError("package cache", f"does not start: {said}", "./lab up")
 
@@ -65,6 +66,10 @@ class PackageCache:
     def forget(self) -> None:
         """Remove its configuration and logs."""
         shutil.rmtree(self.places.packages, ignore_errors=True)
+
+    def _start(self, unit: str, program: list[str]) -> None:
+        keep_running = ["sh", str(SCRIPTS / "keep-running.sh")]
+        self.launcher.start(unit, [*keep_running, *program], self._log(unit))
 
     def _answers(self) -> bool:
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -80,7 +85,7 @@ class PackageCache:
 
     def _door(self) -> list[str]:
         listen, target = f"{self.network.proxy}:{PORT}", f"{self.network.gateway}:{PORT}"
-        return [*self.network.inside, "sh", str(DOOR), listen, target]
+        return [*self.network.inside, "sh", str(SCRIPTS / "package-door.sh"), listen, target]
 
     def _log(self, unit: str) -> Path:
         return self.places.packages / f"{unit}.log"

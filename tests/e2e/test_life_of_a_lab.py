@@ -1,18 +1,24 @@
 """A lab from its first boot to its end; the tests are the chapters, in this order."""
 
+import os
 import re
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import dns.resolver
 import pytest
 import requests
 
+from provision.lab.launcher import launcher_for
+from provision.lab.packages import CACHE_UNIT
 from tests.e2e.kill_runs import NOTHING_CHANGED, kill_and_finish
 from tests.e2e.sandbox import NETWORK, NOTHING_PREINSTALLED, Sandbox, eventually, random_moments
 from tests.e2e.traces import Traces
 
+CACHE = "apt-cacher-ng\n"
 KILLS = 2
 SEED = 2
 
@@ -225,6 +231,16 @@ def test_halted_lab_comes_up_with_its_data(sandbox: Sandbox) -> None:
     for database in ("web-01", "web-02", "db-03"):
         url = sandbox.url(f"/api/messages/{number}?database={database}")
         assert requests.get(url, timeout=20).status_code == 200, database
+
+
+def test_package_cache_that_ended_is_started_again(sandbox: Sandbox) -> None:
+    cgroup = launcher_for(sandbox.topology.name).cgroup(CACHE_UNIT)
+    caches = [pid for pid in cgroup.pids() if Path(f"/proc/{pid}/comm").read_text() == CACHE]
+    assert caches
+    for pid in caches:
+        os.kill(pid, signal.SIGKILL)
+    update = "sudo apt-get update --option APT::Update::Error-Mode=any"
+    assert eventually(lambda: sandbox.try_ssh("lb-01", update).returncode == 0)
 
 
 def test_active_passive_is_one_word(sandbox: Sandbox) -> None:
