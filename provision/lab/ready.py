@@ -33,7 +33,7 @@ def wait_until_ready(
     Raises QuartetError at once when the machine ended, and after READY_S seconds otherwise.
     """
     deadline = time.monotonic() + READY_S
-    while not (greets(endpoint) and has_booted(name, config, deadline)):
+    while not greets(endpoint) or boot_trouble(name, config, deadline):
         if not is_alive():
             said = tail(console.read_text(errors="replace"))
             raise QuartetError(name, f"ended while booting: {said}", f"see {console}")
@@ -44,20 +44,24 @@ def wait_until_ready(
         time.sleep(POLL_S)
 
 
-def has_booted(name: str, config: Path, deadline: float) -> bool:
-    """Log in and wait there; a machine whose units partly failed is up, and says so later.
+def boot_trouble(name: str, config: Path, deadline: float) -> str:
+    """Log in, wait there until the machine has booted, and return why it hasn't, or nothing.
 
-    `deadline` is a time of time.monotonic(); what takes longer has not booted.
+    A machine whose units partly failed is up, and says so later. `deadline` is a time of
+    time.monotonic().
     """
-    ssh = ["ssh", "-F", str(config), "-o", "ConnectTimeout=5", name]
+    ssh = ["ssh", "-F", str(config), "-o", "ConnectTimeout=15", name]
     try:
         done = subprocess.run(
             [*ssh, "systemctl", "is-system-running", "--wait"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            text=True,
             check=False,
             timeout=max(1.0, deadline - time.monotonic()),
         )
     except subprocess.TimeoutExpired:
-        return False
-    return done.returncode != SSH_FAILED
+        return "it is still booting"
+    if done.returncode != SSH_FAILED:
+        return ""
+    return tail(done.stderr, lines=1) or "the login broke off"

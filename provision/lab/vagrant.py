@@ -16,13 +16,14 @@ from provision.lab.choice import refuse_a_second
 from provision.lab.client import make_folder
 from provision.lab.lock import lab_lock
 from provision.lab.parallel import side_by_side
-from provision.lab.ready import has_booted
+from provision.lab.ready import boot_trouble
 from provision.lab.vagrant_logins import VagrantLogins
 from provision.lab.vagrant_memory import machine_ids
 from provision.lab.vagrant_program import VagrantProgram
 from provision.topology import Topology
 
 READY_S = 600.0  # Vagrant has logged in by then; a slow laptop may still be starting services
+POLL_S = 1.0
 
 
 class VagrantLab:
@@ -128,9 +129,12 @@ class VagrantLab:
         side_by_side(partial(self._wait, time.monotonic() + READY_S), names)
 
     def _wait(self, deadline: float, name: str) -> None:
-        if not has_booted(name, self._logins.config, deadline):
-            raise QuartetError(
-                name,
-                f"did not finish booting within {READY_S:.0f} s",
-                f"see why: ./lab ssh {name} systemctl list-jobs",
-            )
+        """Log in until the machine has booted; a slow one may break off a login before that."""
+        while trouble := boot_trouble(name, self._logins.config, deadline):
+            if time.monotonic() > deadline:
+                raise QuartetError(
+                    name,
+                    f"did not finish booting within {READY_S:.0f} s: {trouble}",
+                    f"see why: ./lab ssh {name} systemctl list-jobs",
+                )
+            time.sleep(POLL_S)

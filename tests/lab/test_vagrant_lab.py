@@ -13,6 +13,7 @@ import paramiko
 import pytest
 
 from provision.errors import QuartetError
+from provision.lab import vagrant
 from provision.lab.base import MachineState
 from provision.lab.keys import new_key_pair
 from provision.lab.vagrant import VagrantLab
@@ -130,6 +131,25 @@ def test_up_boots_and_pins_the_host_key_of_each(world: World) -> None:
         pinned = f"{name},[127.0.0.1]:{server.port} ssh-ed25519 {server.host_key.get_base64()}"
         assert pinned in world.known_hosts
         assert "systemctl is-system-running --wait" in server.commands
+
+
+def test_login_that_breaks_off_while_a_machine_boots_is_tried_again(world: World) -> None:
+    once = f'[ -e "{world.folder}/tried" ] || {{ touch "{world.folder}/tried"; exit 255; }}'
+    write_program(world.servers["web-01"].programs, "systemctl", f"{once}\necho running")
+    world.lab.up()
+    assert world.servers["web-01"].commands.count("systemctl is-system-running --wait") == 2
+
+
+def test_machine_that_never_finishes_booting_is_said_with_the_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vagrant, "READY_S", 0.5)
+    broken = "echo 'Connection to 192.0.2.1 closed' >&2; exit 255"
+    write_program(world.servers["web-01"].programs, "systemctl", broken)
+    with pytest.raises(QuartetError) as caught:
+        world.lab.up()
+    said = "web-01: did not finish booting within 0 s: Connection to 192.0.2.1 closed"
+    assert said in str(caught.value)
 
 
 def test_vagrant_runs_beside_the_vagrantfile_with_its_files_beside_the_topology(
