@@ -57,6 +57,7 @@ def boot_trouble(name: str, config: Path, deadline: float) -> str:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
             timeout=max(1.0, deadline - time.monotonic()),
         )
