@@ -68,8 +68,8 @@ class PackageCache:
         shutil.rmtree(self.places.packages, ignore_errors=True)
 
     def _start(self, unit: str, program: list[str]) -> None:
-        keep_running = ["sh", str(SCRIPTS / "keep-running.sh")]
-        self.launcher.start(unit, [*keep_running, *program], self._log(unit))
+        start_again = ["sh", str(SCRIPTS / "start-again.sh")]
+        self.launcher.start(unit, [*start_again, *program], self._log(unit))
 
     def _answers(self) -> bool:
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
